@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* This file contains the filter: ordered rules, the first that matches decides. */
+#pragma once
+
+#include "parse.h"
+
+static __always_inline bool in_prefix(const struct prefix *p, const struct addr *a)
+{
+	return (a->q[0] & p->mask.q[0]) == p->addr.q[0] && (a->q[1] & p->mask.q[1]) == p->addr.q[1];
+}
+
+static __always_inline bool in_ranges(const struct port_range *ranges, __u16 port)
+{
+	for (int i = 0; i < RULE_RANGES; i++)
+		if (port >= ranges[i].low && port <= ranges[i].high)
+			return true;
+	return false;
+}
+
+static __always_inline bool protocol_matches(const struct filter_rule *r, const struct packet *p)
+{
+	if ((r->flags & RULE_PROTO) && p->proto != r->proto)
+		return false;
+	if ((r->flags & RULE_ICMP_TYPE) && p->icmp_type != r->icmp_type)
+		return false;
+	if ((r->flags & RULE_ICMP_CODE) && p->icmp_code != r->icmp_code)
+		return false;
+	return (p->tcp_flags & r->tcp_mask) == r->tcp_value;
+}
+
+static __always_inline bool addresses_match(const struct filter_rule *r, const struct tuple *t)
+{
+	if ((r->flags & RULE_SRC) && !in_prefix(&r->src, &t->src))
+		return false;
+	if ((r->flags & RULE_DST) && !in_prefix(&r->dst, &t->dst))
+		return false;
+	return !(r->flags & RULE_NET) || in_prefix(&r->net, &t->src) || in_prefix(&r->net, &t->dst);
+}
+
+static __always_inline bool ports_match(const struct filter_rule *r, const struct tuple *t)
+{
+	if ((r->flags & RULE_SPORT) && !in_ranges(r->sport, t->sport))
+		return false;
+	if ((r->flags & RULE_DPORT) && !in_ranges(r->dport, t->dport))
+		return false;
+	return !(r->flags & RULE_PORT) || in_ranges(r->port, t->sport) || in_ranges(r->port, t->dport);
+}
+
+/* rule_matches is a function of its own so that the verifier looks at it once, not once a rule. */
+static __noinline int rule_matches(const struct filter_rule *r, const struct packet *p, __u32 hook_flag)
+{
+	if ((r->flags & (RULE_INGRESS | RULE_EGRESS)) && !(r->flags & hook_flag))
+		return 0;
+	return protocol_matches(r, p) && addresses_match(r, &p->tuple) && ports_match(r, &p->tuple);
+}
+
+static __always_inline bool accepted(const struct packet *p, enum hook hook)
+{
+	__u32 hook_flag = hook == HOOK_INGRESS ? RULE_INGRESS : RULE_EGRESS;
+	struct filter_rule *r;
+
+	for (__u32 i = 0; i < MAX_RULES; i++) {
+		__u32 key = i;
+
+		if (i >= config_rules)
+			break;
+		r = bpf_map_lookup_elem(&seine_rules, &key);
+		if (r && rule_matches(r, p, hook_flag))
+			return r->flags & RULE_ACCEPT;
+	}
+	return config_default_accept;
+}

@@ -1,0 +1,260 @@
+//go:build ignore
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/* This file contains the capture programs: each packet that passes an interface is parsed and counted in the
+ * flow of its connection on that interface. */
+
+#include "filter.h"
+#include "nat.h"
+
+/* The kernel knows the dual licence by its GPL half. */
+char _license[] SEC("license") = "GPL v2";
+
+/* TC_ACT_UNSPEC of clsact and TCX_NEXT are the same number: the next program decides. */
+#define NEXT (-1)
+
+static __always_inline __u32 segments(const struct __sk_buff *skb)
+{
+	if (skb->gso_segs > 1)
+		return skb->gso_segs;
+	/* Packets from untrusted devices carry the segment size alone. */
+	if (skb->gso_size && skb->len > skb->gso_size)
+		return (skb->len + skb->gso_size - 1) / skb->gso_size;
+	return 1;
+}
+
+static __always_inline void add(struct volume *v, const struct __sk_buff *skb)
+{
+	__sync_fetch_and_add(&v->bytes, skb->len);
+	__sync_fetch_and_add(&v->packets, segments(skb));
+}
+
+static __noinline void count_outside(const struct __sk_buff *skb, enum hook hook, __u32 reason)
+{
+	struct interface_key key = { .ifindex = skb->ifindex, .hook = hook };
+	struct interface_value *v = bpf_map_lookup_elem(&seine_uncounted, &key);
+	struct interface_value zero = {};
+
+	if (!v) {
+		bpf_map_update_elem(&seine_uncounted, &key, &zero, BPF_NOEXIST);
+		v = bpf_map_lookup_elem(&seine_uncounted, &key);
+	}
+	if (!v)
+		count_error(ERROR_COUNTERS_FULL);
+	else if (reason < UNCOUNTED_MAX)
+		add(&v->count[reason], skb);
+}
+
+/* direction orders the endpoints. Any order will do as long as it is the same for both directions. */
+static __always_inline enum direction direction(const struct tuple *t)
+{
+	if (t->src.q[0] != t->dst.q[0])
+		return t->src.q[0] < t->dst.q[0] ? DIR_UP : DIR_DOWN;
+	if (t->src.q[1] != t->dst.q[1])
+		return t->src.q[1] < t->dst.q[1] ? DIR_UP : DIR_DOWN;
+	return t->sport <= t->dport ? DIR_UP : DIR_DOWN;
+}
+
+static __always_inline void make_key(struct flow_key *key, const struct packet *p, __u32 ifindex,
+				     enum direction dir)
+{
+	const struct tuple *t = &p->tuple;
+
+	key->low = dir == DIR_UP ? t->src : t->dst;
+	key->high = dir == DIR_UP ? t->dst : t->src;
+	key->low_port = dir == DIR_UP ? t->sport : t->dport;
+	key->high_port = dir == DIR_UP ? t->dport : t->sport;
+	key->ifindex = ifindex;
+	key->proto = p->proto;
+	key->icmp_type = p->icmp_type;
+	key->icmp_code = p->icmp_code;
+	key->pad1 = 0;
+	key->gen = 0;
+	key->pad2 = 0;
+}
+
+static __always_inline struct flow_value *find(struct flow_key *key, __u32 map)
+{
+	/* Two calls, each with a map that the verifier knows, so that both are inlined. */
+	if (map)
+		return bpf_map_lookup_elem(&seine_flows1, key);
+	return bpf_map_lookup_elem(&seine_flows0, key);
+}
+
+static __always_inline long insert(struct flow_key *key, struct flow_value *v, __u32 map)
+{
+	if (map)
+		return bpf_map_update_elem(&seine_flows1, key, v, BPF_NOEXIST);
+	return bpf_map_update_elem(&seine_flows0, key, v, BPF_NOEXIST);
+}
+
+/* is_new_use tells whether an opening packet opens a new connection on a tuple that had another one: it starts
+ * at another sequence number, or comes after an end. */
+static __always_inline bool is_new_use(const struct packet *p, const struct flow_value *v,
+				       enum direction dir)
+{
+	if (v->opened[dir])
+		return v->isn[dir] != p->seq;
+	return (v->tcp_flags[0] | v->tcp_flags[1]) & (TCP_FIN | TCP_RST);
+}
+
+static __always_inline void update(struct flow_value *v, const struct __sk_buff *skb,
+				   const struct packet *p, enum direction dir, enum hook hook)
+{
+	v->last_ns = bpf_ktime_get_ns();
+	add(&v->count[dir][hook], skb);
+	if ((v->tcp_flags[dir] | p->tcp_flags) != v->tcp_flags[dir])
+		v->tcp_flags[dir] |= p->tcp_flags;
+	if (p->opens) {
+		v->isn[dir] = p->seq;
+		v->opened[dir] = 1;
+	}
+}
+
+static __always_inline void start(struct flow_value *v, const struct __sk_buff *skb,
+				  const struct packet *p, enum direction dir, enum hook hook)
+{
+	__builtin_memset(v, 0, sizeof(*v));
+	v->sampling = config_sampling;
+	v->first_dir = dir;
+	v->quoted_proto = p->quoted_proto;
+	v->quoted_dst = p->quoted_dst;
+	update(v, skb, p, dir, hook);
+	v->first_ns = v->last_ns;
+}
+
+/* overflow sends the packet as a record of its own. */
+static __always_inline void overflow(const struct __sk_buff *skb, const struct flow_key *key,
+				     const struct flow_value *v, enum hook hook)
+{
+	struct flow_event *e = bpf_ringbuf_reserve(&seine_overflow, sizeof(*e), 0);
+
+	count_error(ERROR_MAP_FULL);
+	if (!e) {
+		count_error(ERROR_RING_FULL);
+		count_outside(skb, hook, UNCOUNTED_LOST);
+		return;
+	}
+	e->key = *key;
+	e->value = *v;
+	bpf_ringbuf_submit(e, 0);
+}
+
+/* create adds the flow with its first packet, or finds that another CPU just did. */
+static __noinline int create(struct __sk_buff *skb, struct flow_key *key, const struct packet *p,
+			     __u32 where)
+{
+	enum direction dir = where & 1;
+	enum hook hook = where >> 1 & 1;
+	__u32 map = where >> 2 & 1, zero = 0;
+	struct flow_value *v = bpf_map_lookup_elem(&seine_scratch, &zero);
+	long failed;
+
+	if (!v)
+		return 0;
+	start(v, skb, p, dir, hook);
+	if (wants_resolving(v))
+		resolve(skb, p, v);
+	failed = insert(key, v, map);
+	if (!failed) {
+		__sync_fetch_and_add(&flow_count[map], 1);
+		return 0;
+	}
+	v = find(key, map);
+	if (v) {
+		update(v, skb, p, dir, hook);
+		return 0;
+	}
+	v = bpf_map_lookup_elem(&seine_scratch, &zero);
+	if (v)
+		overflow(skb, key, v, hook);
+	return 0;
+}
+
+static __always_inline void count_flow(struct __sk_buff *skb, const struct packet *p, enum hook hook)
+{
+	enum direction dir = direction(&p->tuple);
+	__u32 map = active_map & 1;
+	struct flow_value *v;
+	struct flow_key key;
+
+	make_key(&key, p, skb->ifindex, dir);
+	v = find(&key, map);
+	if (v && p->opens) {
+		struct flow_value *base = v;
+
+		if (base->newest) {
+			key.gen = base->newest;
+			v = find(&key, map);
+		}
+		if (v && is_new_use(p, v, dir)) {
+			key.gen = ++base->newest;
+			v = NULL;
+		}
+	} else if (v && v->newest) {
+		key.gen = v->newest;
+		v = find(&key, map);
+	}
+	if (!v) {
+		create(skb, &key, p, dir | hook << 1 | map << 2);
+		return;
+	}
+	update(v, skb, p, dir, hook);
+	if (wants_resolving(v))
+		resolve(skb, p, v);
+}
+
+static __always_inline int capture(struct __sk_buff *skb, enum hook hook, bool has_link_layer)
+{
+	struct packet p = {};
+	int outside;
+
+	if (config_sampling > 1 && bpf_get_prandom_u32() % config_sampling)
+		return NEXT;
+	outside = parse(skb, has_link_layer, &p);
+	if (!outside && config_rules && !accepted(&p, hook))
+		outside = 1 + UNCOUNTED_FILTERED;
+	if (outside)
+		count_outside(skb, hook, outside - 1);
+	else
+		count_flow(skb, &p, hook);
+	return NEXT;
+}
+
+SEC("tc")
+int seine_in(struct __sk_buff *skb)
+{
+	return capture(skb, HOOK_INGRESS, true);
+}
+
+SEC("tc")
+int seine_out(struct __sk_buff *skb)
+{
+	return capture(skb, HOOK_EGRESS, true);
+}
+
+/* Devices without a link layer: tun, wireguard, ipip. */
+SEC("tc")
+int seine_in_l3(struct __sk_buff *skb)
+{
+	return capture(skb, HOOK_INGRESS, false);
+}
+
+SEC("tc")
+int seine_out_l3(struct __sk_buff *skb)
+{
+	return capture(skb, HOOK_EGRESS, false);
+}
+
+/* nf_nat_manip_pkt(skb, ct, mtype, dir) rewrites a packet by its conntrack entry
+ * (net/netfilter/nf_nat_proto.c): the same arguments since Linux 4.18. */
+SEC("fentry/nf_nat_manip_pkt")
+int seine_nat_fentry(__u64 *ctx)
+{
+	return keep_translation((struct nf_conn *)ctx[1]);
+}
+
+SEC("kprobe/nf_nat_manip_pkt")
+int seine_nat_kprobe(struct pt_regs *ctx)
+{
+	return keep_translation(second_argument(ctx));
+}

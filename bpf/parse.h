@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* This file contains the packet parser: link layer to ports, with VLAN tags, IPv4 options, IPv6 extension
+ * headers, fragments and the packet that an ICMP error quotes. Every read is checked against the packet's end. */
+#pragma once
+
+#include "maps.h"
+
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86DD
+#define ETH_P_8021Q 0x8100
+#define ETH_P_8021AD 0x88A8
+#define ETH_PROTO_OFFSET 12
+#define ETH_LENGTH 14
+#define VLAN_LENGTH 4
+#define MAX_VLAN_TAGS 2
+
+#define PROTO_HOPOPTS 0
+#define PROTO_ICMP 1
+#define PROTO_TCP 6
+#define PROTO_UDP 17
+#define PROTO_DCCP 33
+#define PROTO_ROUTING 43
+#define PROTO_FRAGMENT 44
+#define PROTO_AH 51
+#define PROTO_ICMPV6 58
+#define PROTO_DSTOPTS 60
+#define PROTO_SCTP 132
+#define PROTO_MOBILITY 135
+#define PROTO_UDPLITE 136
+#define PROTO_HIP 139
+#define PROTO_SHIM6 140
+#define MAX_EXTENSION_HEADERS 8
+
+#define IPV4_MIN_LENGTH 20
+#define IPV6_LENGTH 40
+#define IPV4_MORE_FRAGMENTS 0x2000
+#define IPV4_FRAGMENT_OFFSET 0x1fff
+#define IPV6_MORE_FRAGMENTS 0x0001
+#define IPV6_FRAGMENT_OFFSET 0xfff8
+/* Headers that start beyond this are not followed, which bounds every offset for the verifier. */
+#define MAX_HEADER_OFFSET 1024
+
+#define SCTP_LENGTH 12
+#define SCTP_INIT 1
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+/* packet is what the parser found. Ports are in host byte order; tuple.src sent the packet. */
+struct packet {
+	struct tuple tuple;
+	struct addr quoted_dst;
+	__u32 seq;
+	__u8 proto;
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u8 tcp_flags;
+	__u8 quoted_proto;
+	bool opens;
+};
+
+/* cursor walks over the headers. fragment is the IP identification where the packet is a fragment. */
+struct cursor {
+	struct __sk_buff *skb;
+	__u32 offset;
+	__u32 fragment;
+	__u8 proto;
+	bool first_fragment;
+	bool later_fragment;
+};
+
+/* load copies n bytes at the offset, from the linear part if they lie there. Returns 0, or less beyond the end. */
+static __always_inline int load(struct __sk_buff *skb, __u32 offset, void *to, __u32 n)
+{
+	void *end = (void *)(long)skb->data_end;
+	void *at = (void *)(long)skb->data;
+
+	if (offset > MAX_HEADER_OFFSET)
+		return -1;
+	at += offset;
+	if (at + n > end)
+		return bpf_skb_load_bytes(skb, offset, to, n);
+	__builtin_memcpy(to, at, n);
+	return 0;
+}
+
+static __always_inline void map_ipv4(struct addr *to, __be32 from)
+{
+	to->w[0] = 0;
+	to->w[1] = 0;
+	to->w[2] = bpf_htonl(0xffff);
+	to->w[3] = from;
+}
+
+/* link_layer moves the cursor to the network header and returns the ethertype, or 0. */
+static __always_inline __u16 link_layer(struct cursor *c)
+{
+	__be16 proto;
+
+	if (load(c->skb, ETH_PROTO_OFFSET, &proto, sizeof(proto)))
+		return 0;
+	c->offset = ETH_LENGTH;
+	for (int i = 0; i < MAX_VLAN_TAGS; i++) {
+		if (proto != bpf_htons(ETH_P_8021Q) && proto != bpf_htons(ETH_P_8021AD))
+			break;
+		if (load(c->skb, c->offset + 2, &proto, sizeof(proto)))
+			return 0;
+		c->offset += VLAN_LENGTH;
+	}
+	return bpf_ntohs(proto);
+}
+
+struct ipv4_header {
+	__u8 version_length;
+	__u8 tos;
+	__be16 total_length;
+	__be16 id;
+	__be16 fragment;
+	__u8 ttl;
+	__u8 proto;
+	__be16 checksum;
+	__be32 src;
+	__be32 dst;
+};
+
+static __always_inline int parse_ipv4(struct cursor *c, struct tuple *t)
+{
+	struct ipv4_header ip;
+	__u32 length;
+	__u16 fragment;
+
+	if (load(c->skb, c->offset, &ip, sizeof(ip)))
+		return -1;
+	length = (ip.version_length & 0xf) * 4;
+	if (ip.version_length >> 4 != 4 || length < IPV4_MIN_LENGTH)
+		return -1;
+	map_ipv4(&t->src, ip.src);
+	map_ipv4(&t->dst, ip.dst);
+	fragment = bpf_ntohs(ip.fragment);
+	c->later_fragment = fragment & IPV4_FRAGMENT_OFFSET;
+	c->first_fragment = !c->later_fragment && (fragment & IPV4_MORE_FRAGMENTS);
+	c->fragment = ip.id;
+	c->proto = ip.proto;
+	c->offset += length;
+	return 0;
+}
+
+struct ipv6_header {
+	__u8 version;
+	__u8 flow[3];
+	__be16 payload_length;
+	__u8 proto;
+	__u8 hop_limit;
+	struct addr src;
+	struct addr dst;
+};
+
+static __always_inline bool is_extension(__u8 proto)
+{
+	return proto == PROTO_HOPOPTS || proto == PROTO_ROUTING || proto == PROTO_FRAGMENT ||
+	       proto == PROTO_AH || proto == PROTO_DSTOPTS || proto == PROTO_MOBILITY ||
+	       proto == PROTO_HIP || proto == PROTO_SHIM6;
+}
+
+struct extension_header {
+	__u8 next;
+	__u8 length;
+	__be16 fragment;
+	__be32 id;
+};
+
+/* skip_extension moves the cursor over one IPv6 extension header. Returns 0, or less if it is cut short. */
+static __always_inline int skip_extension(struct cursor *c)
+{
+	struct extension_header h;
+
+	if (load(c->skb, c->offset, &h, sizeof(h)))
+		return -1;
+	if (c->proto == PROTO_FRAGMENT) {
+		c->later_fragment = bpf_ntohs(h.fragment) & IPV6_FRAGMENT_OFFSET;
+		c->first_fragment = !c->later_fragment &&
+				    (bpf_ntohs(h.fragment) & IPV6_MORE_FRAGMENTS);
+		c->fragment = h.id;
+		c->offset += sizeof(h);
+	} else if (c->proto == PROTO_AH) {
+		/* RFC 4302: in units of four bytes, less two. */
+		c->offset += (h.length + 2) * 4;
+	} else {
+		c->offset += (h.length + 1) * 8;
+	}
+	c->proto = h.next;
+	return 0;
+}
+
+/* parse_ipv6_fixed leaves the cursor behind the fixed header. */
+static __always_inline int parse_ipv6_fixed(struct cursor *c, struct tuple *t)
+{
+	struct ipv6_header ip;
+
+	if (load(c->skb, c->offset, &ip, sizeof(ip)) || ip.version >> 4 != 6)
+		return -1;
+	t->src = ip.src;
+	t->dst = ip.dst;
+	c->proto = ip.proto;
+	c->offset += IPV6_LENGTH;
+	return 0;
+}
+
+/* parse_ipv6 leaves the cursor behind the last extension header. What cannot be followed is counted without
+ * ports, under the protocol number reached. */
+static __always_inline int parse_ipv6(struct cursor *c, struct tuple *t)
+{
+	if (parse_ipv6_fixed(c, t))
+		return -1;
+	for (int i = 0; i < MAX_EXTENSION_HEADERS; i++) {
+		if (!is_extension(c->proto) || c->later_fragment)
+			return 0;
+		if (skip_extension(c)) {
+			count_error(ERROR_TRUNCATED);
+			return 0;
+		}
+	}
+	if (is_extension(c->proto))
+		count_error(ERROR_EXTENSION_HEADERS);
+	return 0;
+}
+
+static __always_inline int parse_network(struct cursor *c, __u16 ethertype, struct tuple *t)
+{
+	if (ethertype == ETH_P_IP)
+		return parse_ipv4(c, t);
+	return parse_ipv6(c, t);
+}
+
+static __always_inline bool has_ports(__u8 proto)
+{
+	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_SCTP ||
+	       proto == PROTO_UDPLITE || proto == PROTO_DCCP;
+}
+
+struct tcp_header {
+	__be16 sport;
+	__be16 dport;
+	__be32 seq;
+	__be32 ack;
+	__u8 offset;
+	__u8 flags;
+};
+
+static __always_inline int parse_tcp(struct cursor *c, struct packet *p)
+{
+	struct tcp_header h;
+
+	if (load(c->skb, c->offset, &h, sizeof(h)))
+		return -1;
+	p->tuple.sport = bpf_ntohs(h.sport);
+	p->tuple.dport = bpf_ntohs(h.dport);
+	p->tcp_flags = h.flags;
+	p->seq = bpf_ntohl(h.seq);
+	p->opens = (h.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	return 0;
+}
+
+static __always_inline int parse_ports(struct cursor *c, struct tuple *t)
+{
+	__be16 ports[2];
+
+	if (load(c->skb, c->offset, ports, sizeof(ports)))
+		return -1;
+	t->sport = bpf_ntohs(ports[0]);
+	t->dport = bpf_ntohs(ports[1]);
+	return 0;
+}
+
+/* parse_sctp looks at the first chunk, too: INIT stands alone in its packet (RFC 9260, 6.10). */
+static __always_inline int parse_sctp(struct cursor *c, struct packet *p)
+{
+	__u8 chunk = 0;
+
+	if (parse_ports(c, &p->tuple))
+		return -1;
+	p->opens = !load(c->skb, c->offset + SCTP_LENGTH, &chunk, sizeof(chunk)) && chunk == SCTP_INIT;
+	return 0;
+}
+
+struct icmp_header {
+	__u8 type;
+	__u8 code;
+	__be16 checksum;
+	__be16 id;
+	__be16 sequence;
+};
+
+/* icmp_query returns the request's type where type is a query that conntrack tracks, or its reply; else -1.
+ * (nf_conntrack_proto_icmp.c and nf_conntrack_proto_icmpv6.c: the same pairs.) */
+static __always_inline int icmp_query(__u8 proto, __u8 type)
+{
+	if (proto == PROTO_ICMPV6)
+		return type == 128 || type == 129 ? 128 : -1;
+	if (type == 0 || type == 8)
+		return 8;
+	if (type >= 13 && type <= 18)
+		return type & 1 ? type : type - 1;
+	return -1;
+}
+
+static __always_inline bool icmp_quotes(__u8 proto, __u8 type)
+{
+	if (proto == PROTO_ICMPV6)
+		return type >= 1 && type <= 4;
+	return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
+}
+
+/* parse_quoted reads the packet that an ICMP error quotes: its tuple lies the other way round, so its source
+ * port is the port of the error's destination. IPv6 extension headers in it are not followed. */
+static __always_inline void parse_quoted(struct cursor *c, struct packet *p)
+{
+	struct cursor in = { .skb = c->skb, .offset = c->offset + sizeof(struct icmp_header) };
+	struct tuple quoted = {};
+	struct icmp_header icmp;
+	int failed;
+
+	if (p->proto == PROTO_ICMP)
+		failed = parse_ipv4(&in, &quoted);
+	else
+		failed = parse_ipv6_fixed(&in, &quoted);
+	if (failed || in.later_fragment)
+		return;
+	if (has_ports(in.proto)) {
+		if (parse_ports(&in, &quoted))
+			return;
+	} else if (in.proto == p->proto) {
+		if (load(in.skb, in.offset, &icmp, sizeof(icmp)) || icmp_query(in.proto, icmp.type) < 0)
+			return;
+		quoted.sport = quoted.dport = bpf_ntohs(icmp.id);
+	} else {
+		return;
+	}
+	p->tuple.sport = quoted.dport;
+	p->tuple.dport = quoted.sport;
+	p->quoted_dst = quoted.dst;
+	p->quoted_proto = in.proto;
+}
+
+static __always_inline int parse_icmp(struct cursor *c, struct packet *p)
+{
+	struct icmp_header h;
+	int query;
+
+	if (load(c->skb, c->offset, &h, sizeof(h)))
+		return -1;
+	p->icmp_type = h.type;
+	p->icmp_code = h.code;
+	query = icmp_query(p->proto, h.type);
+	if (query >= 0) {
+		p->opens = h.type == query;
+		p->icmp_type = query;
+		p->tuple.sport = p->tuple.dport = bpf_ntohs(h.id);
+	} else if (icmp_quotes(p->proto, h.type)) {
+		parse_quoted(c, p);
+	}
+	return 0;
+}
+
+/* later_fragment gives a fragment without a transport header the ports that the first one carried. */
+static __always_inline void find_fragment(struct cursor *c, struct packet *p)
+{
+	struct fragment_key key = { .id = c->fragment, .proto = p->proto };
+	struct fragment_value *ports;
+
+	key.src = p->tuple.src;
+	key.dst = p->tuple.dst;
+	ports = bpf_map_lookup_elem(&seine_fragments, &key);
+	if (!ports) {
+		count_error(ERROR_FRAGMENT_UNKNOWN);
+		return;
+	}
+	p->tuple.sport = ports->sport;
+	p->tuple.dport = ports->dport;
+}
+
+static __always_inline void keep_fragment(struct cursor *c, struct packet *p)
+{
+	struct fragment_value ports = { .sport = p->tuple.sport, .dport = p->tuple.dport };
+	struct fragment_key key = { .id = c->fragment, .proto = p->proto };
+
+	key.src = p->tuple.src;
+	key.dst = p->tuple.dst;
+	bpf_map_update_elem(&seine_fragments, &key, &ports, BPF_ANY);
+}
+
+static __always_inline void parse_transport(struct cursor *c, struct packet *p)
+{
+	int failed = 0;
+
+	p->proto = c->proto;
+	if (c->later_fragment) {
+		if (has_ports(p->proto))
+			find_fragment(c, p);
+		return;
+	}
+	if (p->proto == PROTO_TCP)
+		failed = parse_tcp(c, p);
+	else if (p->proto == PROTO_SCTP)
+		failed = parse_sctp(c, p);
+	else if (has_ports(p->proto))
+		failed = parse_ports(c, &p->tuple);
+	else if (p->proto == PROTO_ICMP || p->proto == PROTO_ICMPV6)
+		failed = parse_icmp(c, p);
+	if (failed)
+		count_error(ERROR_TRUNCATED);
+	else if (c->first_fragment && has_ports(p->proto))
+		keep_fragment(c, p);
+}
+
+/* parse fills p. Returns 0, or 1 + the reason why the packet belongs to no flow. */
+static __always_inline int parse(struct __sk_buff *skb, bool has_link_layer, struct packet *p)
+{
+	struct cursor c = { .skb = skb };
+	__u16 ethertype = has_link_layer ? link_layer(&c) : bpf_ntohs(skb->protocol);
+
+	if (ethertype != ETH_P_IP && ethertype != ETH_P_IPV6)
+		return 1 + UNCOUNTED_NOT_IP;
+	if (parse_network(&c, ethertype, &p->tuple))
+		return 1 + UNCOUNTED_MALFORMED;
+	parse_transport(&c, p);
+	return 0;
+}

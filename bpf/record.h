@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* This file contains the structures that user space reads: the flow map's key and value and the enumerations
+ * of counters. Go learns layout and names from the object's BTF. No structure has hidden padding. */
+#pragma once
+
+#include <linux/types.h>
+
+/* addr is an IPv6 address, or an IPv4 address mapped into ::ffff:0:0/96, in network byte order. */
+struct addr {
+	union {
+		__u8 bytes[16];
+		__u32 w[4];
+		__u64 q[2];
+	};
+};
+
+/* tuple is one direction of a connection; ports are in host byte order. For ICMP queries both ports are the
+ * query's identifier. */
+struct tuple {
+	struct addr src;
+	struct addr dst;
+	__u16 sport;
+	__u16 dport;
+	__u32 pad;
+};
+
+/* flow_key names one connection on one interface, whatever the packet's direction.
+ * gen counts how often the tuple was used anew within the interval: see flow_value.newest. */
+struct flow_key {
+	struct addr low;
+	struct addr high;
+	__u16 low_port;
+	__u16 high_port;
+	__u32 ifindex;
+	__u8 proto;
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u8 pad1;
+	__u16 gen;
+	__u16 pad2;
+};
+
+/* volume counts packets (wire segments) and link-layer bytes. */
+struct volume {
+	__u64 bytes;
+	__u64 packets;
+};
+
+/* nat_info is a conntrack entry: what the client sent (orig) and what the backend answers (reply). */
+struct nat_info {
+	struct tuple orig;
+	struct tuple reply;
+	__u32 status;
+	__u16 zone;
+	__u8 proto;
+	__u8 pad;
+};
+
+/* translation_key names a conntrack entry that the probe saw at work. */
+struct translation_key {
+	struct tuple orig;
+	__u16 zone;
+	__u8 proto;
+	__u8 pad[5];
+};
+
+/* direction of a packet against the key: from low to high, or from high to low. */
+enum direction {
+	DIR_UP = 0,
+	DIR_DOWN = 1,
+	DIR_MAX = 2,
+};
+
+/* hook at which a packet was counted. Loopback shows each packet at both. */
+enum hook {
+	HOOK_INGRESS = 0,
+	HOOK_EGRESS = 1,
+	HOOK_MAX = 2,
+};
+
+/* nat_means is how a flow's conntrack entry was found. */
+enum nat_means {
+	NAT_UNRESOLVED = 0,
+	NAT_BY_SKB = 1,
+	NAT_BY_LOOKUP = 2,
+};
+
+/* flow_value is all that is known of a key in an interval. */
+struct flow_value {
+	__u64 first_ns;
+	__u64 last_ns;
+	struct volume count[DIR_MAX][HOOK_MAX];
+	/* Whether a packet that opens a connection was seen from each side (TCP SYN, SCTP INIT, ICMP query), and
+	 * the SYN's sequence number. */
+	__u32 isn[DIR_MAX];
+	__u8 opened[DIR_MAX];
+	__u8 tcp_flags[DIR_MAX];
+	/* Direction of the first packet. */
+	__u8 first_dir;
+	__u8 nat_means;
+	__u8 nat_tries;
+	/* An ICMP error's quoted packet: its protocol and destination. Its source is who got the error. */
+	__u8 quoted_proto;
+	struct addr quoted_dst;
+	/* Generation that packets of this tuple now belong to; in the entry of generation 0 only. */
+	__u16 newest;
+	__u16 pad;
+	__u32 sampling;
+	struct nat_info nat;
+};
+
+/* flow_event is a packet that found the flow map full. */
+struct flow_event {
+	struct flow_key key;
+	struct flow_value value;
+};
+
+/* error counts what went wrong, by reason. */
+enum error {
+	ERROR_MAP_FULL = 0, /* no room in the flow map: the packet went to user space by the ring buffer */
+	ERROR_RING_FULL = 1, /* no room in the ring buffer either: the packet is lost */
+	ERROR_TRUNCATED = 2, /* the transport header is cut short: counted without ports */
+	ERROR_EXTENSION_HEADERS = 3, /* more IPv6 extension headers than are followed: counted without ports */
+	ERROR_FRAGMENT_UNKNOWN = 4, /* a later fragment whose first was not seen: counted without ports */
+	ERROR_COUNTERS_FULL = 5, /* no room for the interface's counters */
+	ERROR_MAX = 6,
+};
+
+/* uncounted is why a packet is in no flow. */
+enum uncounted {
+	UNCOUNTED_NOT_IP = 0,
+	UNCOUNTED_MALFORMED = 1,
+	UNCOUNTED_FILTERED = 2,
+	UNCOUNTED_LOST = 3,
+	UNCOUNTED_MAX = 4,
+};
+
+struct interface_key {
+	__u32 ifindex;
+	__u32 hook;
+};
+
+/* interface_value is the volume of an interface's packets that are in no flow, by reason. */
+struct interface_value {
+	struct volume count[UNCOUNTED_MAX];
+};
+
+/* port_range is inclusive; unused ranges have low above high. */
+struct port_range {
+	__u16 low;
+	__u16 high;
+};
+
+#define RULE_RANGES 4
+
+/* filter_flag says which conditions of a rule are in force. */
+enum filter_flag {
+	RULE_ACCEPT = 1,
+	RULE_INGRESS = 2,
+	RULE_EGRESS = 4,
+	RULE_PROTO = 8,
+	RULE_ICMP_TYPE = 16,
+	RULE_ICMP_CODE = 32,
+	RULE_SRC = 64,
+	RULE_DST = 128,
+	RULE_NET = 256,
+	RULE_SPORT = 512,
+	RULE_DPORT = 1024,
+	RULE_PORT = 2048,
+};
+
+struct prefix {
+	struct addr addr;
+	struct addr mask;
+};
+
+/* filter_rule matches a packet when every condition in flags holds. net and port match either end. */
+struct filter_rule {
+	struct prefix src;
+	struct prefix dst;
+	struct prefix net;
+	struct port_range sport[RULE_RANGES];
+	struct port_range dport[RULE_RANGES];
+	struct port_range port[RULE_RANGES];
+	__u32 flags;
+	__u8 proto;
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u8 tcp_mask;
+	__u8 tcp_value;
+	__u8 pad[7];
+};
+
+/* fragment_key names the fragments of one IP packet. */
+struct fragment_key {
+	struct addr src;
+	struct addr dst;
+	__u32 id;
+	__u32 proto;
+};
+
+struct fragment_value {
+	__u16 sport;
+	__u16 dport;
+};
+
+/* Nobody reads these: they keep types in the object's BTF, where Go finds them. */
+const enum error *btf_error __attribute__((unused));
+const enum uncounted *btf_uncounted __attribute__((unused));
+const enum nat_means *btf_nat_means __attribute__((unused));
+const enum filter_flag *btf_filter_flag __attribute__((unused));
+const enum direction *btf_direction __attribute__((unused));
+const enum hook *btf_hook __attribute__((unused));
+const struct flow_event *btf_flow_event __attribute__((unused));

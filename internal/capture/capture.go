@@ -1,0 +1,255 @@
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/seine-net/seine/bpf"
+	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/nat"
+)
+
+// Capture is the loaded and attached kernel side of one network namespace.
+type Capture struct {
+	config     Config
+	log        *slog.Logger
+	space      *namespace
+	objects    *objects
+	choice     choice
+	interfaces *interfaces
+	overflow   *overflow
+	drainer    *drainer
+	coverage   *coverage
+	closers    closers
+	attachWhy  string
+}
+
+// Open loads the programs and attaches them to the interfaces that are there now. Interfaces named without a pattern
+// must exist. Call Watch to follow later ones, and Close in the end.
+func Open(cfg Config, log *slog.Logger) (*Capture, error) {
+	if err := cfg.normalize(); err != nil {
+		return nil, err
+	}
+	rules, err := ParseRules(cfg.Rules)
+	if err != nil {
+		return nil, err
+	}
+	selector, err := newSelector(cfg.Interfaces, cfg.Exclude)
+	if err != nil {
+		return nil, err
+	}
+	c := &Capture{config: cfg, log: log, drainer: newDrainer(), coverage: newCoverage()}
+	if err := c.open(rules, selector); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+func (c *Capture) open(rules []bpf.FilterRule, selector selector) (err error) {
+	if c.space, err = openNamespace(c.config.NetNS); err != nil {
+		return err
+	}
+	c.closers = append(c.closers, c.space.file)
+	handle, err := c.space.netlink()
+	if err != nil {
+		return explain(fmt.Errorf("open netlink: %w", err))
+	}
+	c.closers = append(c.closers, closeFunc(func() error { handle.Close(); return nil }))
+	if err := requireInterfaces(handle, selector); err != nil {
+		return err
+	}
+	if c.objects, c.choice, err = loadBest(&c.config, rules, c.space, c.log); err != nil {
+		return err
+	}
+	c.closers = append(c.closers, c.objects)
+	if c.overflow, err = newOverflow(c.objects, int(c.config.MaxFlows)); err != nil {
+		return err
+	}
+	c.closers = append(c.closers, c.overflow)
+	if err := c.attachProbe(); err != nil {
+		return err
+	}
+	return c.attachInterfaces(selector)
+}
+
+// attachProbe attaches the program that watches NAT at work, where one was chosen.
+func (c *Capture) attachProbe() (err error) {
+	var l io.Closer
+	switch c.choice.probe {
+	case fentryProgram:
+		l, err = link.AttachTracing(link.TracingOptions{Program: c.objects.SeineNatFentry})
+	case kprobeProgram:
+		l, err = link.Kprobe("nf_nat_manip_pkt", c.objects.SeineNatKprobe, nil)
+	default:
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("attach the NAT probe: %w", err)
+	}
+	c.closers = append(c.closers, l)
+	return nil
+}
+
+// attachInterfaces chooses how to attach, and does so to what is there.
+func (c *Capture) attachInterfaces(selector selector) error {
+	handle, err := c.space.netlink()
+	if err != nil {
+		return explain(fmt.Errorf("open netlink: %w", err))
+	}
+	c.interfaces = &interfaces{
+		handle: handle, space: c.space, selector: selector, programs: c.objects, log: c.log,
+		attached: make(map[uint32]*iface), names: make(map[uint32]string), failed: make(map[uint32]string),
+	}
+	c.closers = append(c.closers, c.interfaces)
+	if c.interfaces.attacher, err = c.chooseAttacher(); err != nil {
+		return err
+	}
+	return c.interfaces.reconcile()
+}
+
+func (c *Capture) chooseAttacher() (attacher, error) {
+	if c.config.Attach != "clsact" {
+		err := haveTCX()
+		if err == nil {
+			c.attachWhy = "TCX links"
+			return &tcxAttacher{namespace: c.space, anchor: anchorOf(c.config.Position)}, nil
+		}
+		if c.config.Attach == "tcx" {
+			return nil, fmt.Errorf("attach mode tcx: %w", err)
+		}
+		c.attachWhy = fmt.Sprintf("filters of the clsact qdisc, as TCX is not there: %v", err)
+	}
+	if c.attachWhy == "" {
+		c.attachWhy = "filters of the clsact qdisc, as asked for"
+	}
+	handle, err := c.space.netlink()
+	if err != nil {
+		return nil, explain(fmt.Errorf("open netlink: %w", err))
+	}
+	a := &clsactAttacher{handle: handle, space: c.space}
+	err = c.space.do(func() error {
+		var socket io.Closer
+		a.tag, socket, err = openTag()
+		if err == nil {
+			c.closers = append(c.closers, socket)
+		}
+		return err
+	})
+	c.closers = append(c.closers, closeFunc(func() error { handle.Close(); return nil }))
+	return a, err
+}
+
+func anchorOf(position string) link.Anchor {
+	if position == "tail" {
+		return link.Tail()
+	}
+	return link.Head()
+}
+
+// Watch follows interfaces as they come and go until the context ends.
+func (c *Capture) Watch(ctx context.Context) { c.interfaces.watch(ctx) }
+
+// Source returns the source of translations in force, and whether it is one that works outside the kernel side: then
+// someone must listen to conntrack's events.
+func (c *Capture) Source() (source flow.NATSource, netlink bool) {
+	return c.choice.source, c.choice.netlink
+}
+
+// InterfaceName returns the name of an interface that was seen, else "".
+func (c *Capture) InterfaceName(index uint32) string {
+	c.interfaces.mu.Lock()
+	defer c.interfaces.mu.Unlock()
+	return c.interfaces.names[index]
+}
+
+// Pressure returns how full the flow map in use is, from 0 to 1.
+func (c *Capture) Pressure() float64 {
+	var active uint32
+	var counts [2]uint64
+	if c.objects.ActiveMap.Get(&active) != nil || c.objects.FlowCount.Get(&counts) != nil {
+		return 0
+	}
+	return float64(counts[active&1]) / float64(c.config.MaxFlows)
+}
+
+// Eviction is the outcome of Evict.
+type Eviction struct {
+	// End is the time at which the flow map was swapped: packets before it are in this eviction.
+	End flow.Time
+	// Flows is the number of flows (a connection on an interface), Overflowed how many of them came by the ring.
+	Flows, Overflowed int
+	// Took is how long it took.
+	Took time.Duration
+}
+
+// Evict hands on what was counted since the last call, in batches that are only valid during the call, and then what
+// the NAT probe learnt.
+func (c *Capture) Evict(add func([]nat.Observation), learn func([]nat.Translation)) (Eviction, error) {
+	began := time.Now()
+	clock := readClock()
+	m, err := c.objects.swap()
+	if err != nil {
+		return Eviction{}, err
+	}
+	e := Eviction{End: clock.now()}
+	counted := func(batch []nat.Observation) {
+		c.coverage.add(batch)
+		add(batch)
+	}
+	n, err := c.drainer.drain(m, clock, counted)
+	if err != nil {
+		return e, err
+	}
+	if e.Overflowed, err = c.overflow.evict(clock, counted); err != nil {
+		return e, err
+	}
+	e.Flows = n + e.Overflowed
+	if err := c.drainProbe(learn); err != nil {
+		return e, err
+	}
+	c.coverage.read(c)
+	e.Took = time.Since(began)
+	return e, nil
+}
+
+// drainProbe hands on the translations that the probe saw.
+func (c *Capture) drainProbe(learn func([]nat.Translation)) error {
+	if c.choice.probe == "" {
+		return nil
+	}
+	keys, values := make([]bpf.TranslationKey, batchSize), make([]bpf.NATInfo, batchSize)
+	batch := make([]nat.Translation, 0, batchSize)
+	var cursor ebpf.MapBatchCursor
+	for {
+		n, err := c.objects.SeineNat.BatchLookupAndDelete(&cursor, keys, values, nil)
+		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("drain the NAT probe's map: %w", err)
+		}
+		batch = batch[:0]
+		for i := range n {
+			e := entry(&values[i], c.choice.source)
+			batch = append(batch, e.Translation())
+		}
+		learn(batch)
+		if err != nil {
+			return nil
+		}
+	}
+}
+
+// Close detaches and unloads. It leaves nothing behind but a clsact qdisc where one had to be made.
+func (c *Capture) Close() error {
+	var errs []error
+	for i := len(c.closers) - 1; i >= 0; i-- {
+		errs = append(errs, c.closers[i].Close())
+	}
+	c.closers = nil
+	return errors.Join(errs...)
+}

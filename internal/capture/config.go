@@ -1,0 +1,152 @@
+package capture
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Config says what to capture and how.
+type Config struct {
+	// NetNS is the path of the network namespace to watch; "" is the process's own.
+	NetNS string
+	// Interfaces and Exclude are names or /regular expressions/. No Interfaces means all. Exclude wins.
+	Interfaces, Exclude []string
+	// Sampling counts one packet in so many; 0 and 1 count all.
+	Sampling uint32
+	// MaxFlows is the room for flows (a connection on an interface) in one interval. Default 120000.
+	MaxFlows uint32
+	// RingBytes is the size of the overflow ring, a power of two of at least a page. Default 16 MiB.
+	RingBytes uint32
+	// Rules are filter rules, see ParseRule; the first that matches decides, and Reject tells about packets that none
+	// matches.
+	Rules  []string
+	Reject bool
+	// NATSource is where translations come from: see Sources. Default SourceAuto.
+	NATSource string
+	// Attach is how programs are attached: "auto", "tcx" or "clsact". Default "auto".
+	Attach string
+	// Position is where among other programs ours stand: "head" (default) sees packets before others take them,
+	// "tail" what others left.
+	Position string
+}
+
+// The names of NATSource.
+const (
+	SourceAuto      = "auto"
+	SourceKFunc     = "kfunc"
+	SourceFEntry    = "fentry"
+	SourceKProbe    = "kprobe"
+	SourceCTNetlink = "ctnetlink"
+	SourceNone      = "none"
+)
+
+// Sources lists the values of NATSource.
+var Sources = []string{SourceAuto, SourceKFunc, SourceFEntry, SourceKProbe, SourceCTNetlink, SourceNone}
+
+var (
+	attachModes = []string{"auto", "tcx", "clsact"}
+	positions   = []string{"head", "tail"}
+)
+
+// normalize sets defaults and checks every value.
+func (c *Config) normalize() error {
+	setDefault(&c.Sampling, 1)
+	setDefault(&c.MaxFlows, 120000)
+	setDefault(&c.RingBytes, 1<<24)
+	setDefault(&c.NATSource, SourceAuto)
+	setDefault(&c.Attach, attachModes[0])
+	setDefault(&c.Position, positions[0])
+	if r := c.RingBytes; r < 4096 || r&(r-1) != 0 {
+		return fmt.Errorf("ring size %d: want a power of two of at least 4096", r)
+	}
+	for _, e := range []struct {
+		name, value string
+		accepted    []string
+	}{
+		{"NAT source", c.NATSource, Sources},
+		{"attach mode", c.Attach, attachModes},
+		{"position", c.Position, positions},
+	} {
+		if err := oneOf(e.name, e.value, e.accepted); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func setDefault[T comparable](v *T, value T) {
+	var zero T
+	if *v == zero {
+		*v = value
+	}
+}
+
+func oneOf(name, value string, accepted []string) error {
+	for _, a := range accepted {
+		if value == a {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s %q: want one of %s", name, value, strings.Join(accepted, ", "))
+}
+
+// selector tells which interfaces are meant.
+type selector struct {
+	include, exclude []pattern
+}
+
+type pattern struct {
+	name    string
+	regular *regexp.Regexp
+}
+
+func (p pattern) matches(name string) bool {
+	if p.regular != nil {
+		return p.regular.MatchString(name)
+	}
+	return p.name == name
+}
+
+func newSelector(include, exclude []string) (selector, error) {
+	var s selector
+	var err error
+	if s.include, err = patterns("interface", include); err != nil {
+		return s, err
+	}
+	s.exclude, err = patterns("excluded interface", exclude)
+	return s, err
+}
+
+func patterns(what string, names []string) ([]pattern, error) {
+	var out []pattern
+	for _, n := range names {
+		if len(n) < 2 || n[0] != '/' || n[len(n)-1] != '/' {
+			if n == "" || len(n) > 15 || strings.ContainsAny(n, "/ ") {
+				return nil, fmt.Errorf("%s %q: want a name of at most 15 characters or a /regular expression/", what, n)
+			}
+			out = append(out, pattern{name: n})
+			continue
+		}
+		re, err := regexp.Compile(n[1 : len(n)-1])
+		if err != nil {
+			return nil, fmt.Errorf("%s %q: %w", what, n, err)
+		}
+		out = append(out, pattern{regular: re})
+	}
+	return out, nil
+}
+
+func (s selector) wants(name string) bool {
+	for _, p := range s.exclude {
+		if p.matches(name) {
+			return false
+		}
+	}
+	for _, p := range s.include {
+		if p.matches(name) {
+			return true
+		}
+	}
+	return len(s.include) == 0
+}

@@ -1,0 +1,70 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+)
+
+// kernel is what the running kernel's BTF tells.
+type kernel struct {
+	types *btf.Spec
+	err   error
+	// netfilter is the BTF of the modules that conntrack and NAT may be in.
+	netfilter []*btf.Spec
+}
+
+var netfilterModules = []string{"nf_conntrack", "nf_nat"}
+
+func readKernel() *kernel {
+	k := &kernel{}
+	if k.types, k.err = btf.LoadKernelSpec(); k.err != nil {
+		return k
+	}
+	for _, m := range netfilterModules {
+		if s, err := btf.LoadKernelModuleSpec(m); err == nil {
+			k.netfilter = append(k.netfilter, s)
+		}
+	}
+	return k
+}
+
+// hasFunc tells whether the kernel or one of netfilter's modules has a function, as far as BTF says.
+func (k *kernel) hasFunc(name string) bool {
+	for _, s := range append([]*btf.Spec{k.types}, k.netfilter...) {
+		var f *btf.Func
+		if s != nil && s.TypeByName(name, &f) == nil {
+			return true
+		}
+	}
+	return false
+}
+
+var errNoBTF = errors.New("the kernel has no BTF")
+
+func (k *kernel) need(function, since string) error {
+	if k.err != nil {
+		return errNoBTF
+	}
+	if !k.hasFunc(function) {
+		return fmt.Errorf("the kernel has no %s (since Linux %s, with conntrack loaded)", function, since)
+	}
+	return nil
+}
+
+func needSKB(k *kernel) error    { return k.need("bpf_cast_to_kern_ctx", "6.2") }
+func needLookup(k *kernel) error { return k.need("bpf_skb_ct_lookup", "5.18") }
+func needProbe(k *kernel) error  { return k.need("nf_nat_manip_pkt", "4.18") }
+
+func needSKBAndLookup(k *kernel) error { return errors.Join(needSKB(k), needLookup(k)) }
+
+func emptyProgram() *ebpf.ProgramSpec {
+	return &ebpf.ProgramSpec{
+		Type:         ebpf.SocketFilter,
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+		License:      "GPL",
+	}
+}

@@ -1,0 +1,73 @@
+package capture
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// namespace is the network namespace that is watched.
+type namespace struct {
+	file  *os.File
+	inode uint32
+}
+
+// openNamespace opens the namespace at a path such as /run/netns/NAME or /proc/PID/ns/net; "" is the process's own.
+func openNamespace(path string) (*namespace, error) {
+	if path == "" {
+		path = "/proc/thread-self/ns/net"
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open network namespace: %w", err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("stat network namespace %s: %w", path, err)
+	}
+	return &namespace{file: f, inode: uint32(st.Ino)}, nil
+}
+
+func (n *namespace) fd() int { return int(n.file.Fd()) }
+
+// do runs f on a thread that is inside the namespace. The thread is not used again if it cannot return.
+func (n *namespace) do(f func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		own, err := os.Open("/proc/thread-self/ns/net")
+		if err != nil {
+			done <- err
+			return
+		}
+		defer own.Close()
+		if err := unix.Setns(n.fd(), unix.CLONE_NEWNET); err != nil {
+			done <- fmt.Errorf("enter network namespace: %w", err)
+			return
+		}
+		err = f()
+		if unix.Setns(int(own.Fd()), unix.CLONE_NEWNET) == nil {
+			runtime.UnlockOSThread()
+		}
+		done <- err
+	}()
+	return <-done
+}
+
+// subscribe follows the namespace's interfaces.
+func (n *namespace) subscribe(updates chan<- netlink.LinkUpdate, stop <-chan struct{}, failed func(error)) error {
+	ns := netns.NsHandle(n.fd())
+	return netlink.LinkSubscribeWithOptions(updates, stop, netlink.LinkSubscribeOptions{
+		Namespace: &ns, ErrorCallback: failed,
+	})
+}
+
+// netlink returns a handle on the namespace.
+func (n *namespace) netlink() (*netlink.Handle, error) {
+	return netlink.NewHandleAt(netns.NsHandle(n.fd()), unix.NETLINK_ROUTE)
+}

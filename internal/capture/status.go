@@ -1,0 +1,107 @@
+package capture
+
+import (
+	"slices"
+
+	"github.com/seine-net/seine/internal/flow"
+)
+
+// State tells how a feature is.
+type State string
+
+// The states of a feature.
+const (
+	Live     State = "live"
+	Degraded State = "degraded"
+	Off      State = "off"
+)
+
+// Feature is one thing that the kernel gives or not.
+type Feature struct {
+	Name  string
+	State State
+	// Means is the mechanism in use, Detail what it does and why no better one is.
+	Means, Detail string
+}
+
+// Loss counts what is missing in records, or less exact, by reason.
+type Loss struct {
+	Reason string
+	Count  uint64
+	Detail string
+}
+
+// Status is what a user may want to know of the capture.
+type Status struct {
+	Features []Feature
+	// Coverage is by interface, as of the last eviction.
+	Coverage []Coverage
+	// Pressure is how full the flow map is, from 0 to 1; MaxFlows its size.
+	Pressure float64
+	MaxFlows uint32
+	Losses   []Loss
+	// Failed are interfaces that could not be attached to, with the reason.
+	Failed map[string]string
+}
+
+// Status reads the present state.
+func (c *Capture) Status() Status {
+	s := Status{Pressure: c.Pressure(), MaxFlows: c.config.MaxFlows, Failed: make(map[string]string)}
+	s.Features = []Feature{c.captureFeature(), c.natFeature()}
+	s.Losses = c.losses()
+	c.interfaces.mu.Lock()
+	defer c.interfaces.mu.Unlock()
+	s.Coverage = slices.Clone(c.coverage.last)
+	for index, why := range c.interfaces.failed {
+		s.Failed[c.interfaces.names[index]] = why
+	}
+	return s
+}
+
+func (c *Capture) captureFeature() Feature {
+	return Feature{Name: "capture", State: Live, Means: c.interfaces.attacher.means(), Detail: c.attachWhy}
+}
+
+func (c *Capture) natFeature() Feature {
+	f := Feature{Name: "translation", State: Live, Means: c.choice.source.String(), Detail: c.choice.why}
+	switch {
+	case c.choice.source == flow.NoSource:
+		f.State = Off
+	case c.choice.source != flow.KFunc || !c.choice.means.skb:
+		f.State = Degraded
+	}
+	return f
+}
+
+// errorDetails explains the reasons of enum error in bpf/record.h.
+var errorDetails = map[string]string{
+	"map_full":          "packets that found the flow map full and came by the overflow ring; raise the map size if many",
+	"ring_full":         "packets lost as the overflow ring was full, too; raise the map size",
+	"truncated":         "packets whose transport header is cut short: counted without ports",
+	"extension_headers": "packets with too many IPv6 extension headers: counted without ports",
+	"fragment_unknown":  "fragments whose first one was not seen: counted without ports",
+	"counters_full":     "packets outside flows on more interfaces than there is room for",
+}
+
+func (c *Capture) losses() []Loss {
+	var out []Loss
+	for reason, name := range c.objects.errorNames {
+		var perCPU []uint64
+		if c.objects.SeineErrors.Lookup(uint32(reason), &perCPU) != nil {
+			continue
+		}
+		var sum uint64
+		for _, n := range perCPU {
+			sum += n
+		}
+		out = append(out, Loss{Reason: name, Count: sum, Detail: errorDetails[name]})
+	}
+	lost := c.overflow.lostVolume()
+	return append(out, Loss{
+		Reason: "overflow_full", Count: lost.Packets,
+		Detail: "packets lost as more flows overflowed in an interval than the map holds; raise the map size",
+	})
+}
+
+// Lost tells whether the reason stands for packets that are in no record.
+func (l Loss) Lost() bool { return l.Reason == "ring_full" || l.Reason == "overflow_full" }

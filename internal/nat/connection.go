@@ -1,0 +1,214 @@
+package nat
+
+import "github.com/seine-net/seine/internal/flow"
+
+// connection is what the table remembers of one connection across intervals, and what it gathers in the present one.
+type connection struct {
+	entry Entry
+	// tracked tells that entry is conntrack's; else it holds the packets' own endpoints, client first once known.
+	tracked    bool
+	orientedBy flow.Orientation
+	// start and end bound the conntrack entry's life where its source told; zero is unknown.
+	start, end flow.Time
+	// pinned tells that the entry's source will also tell its end: until then it is not forgotten.
+	pinned bool
+	// chosen is where the connection's counters come from; zero until that was chosen.
+	chosen place
+	// seen is the last interval in which a packet came.
+	seen uint64
+	uses []use
+	// stash holds a use that the chosen interface did not see: see Table.choose.
+	stash *use
+}
+
+// use is one life of the connection's tuple within an interval: usually the only one. An ICMP error about the
+// connection is a use of its own.
+type use struct {
+	isn         uint32
+	opened      bool
+	proto       flow.Proto
+	icmpType    uint8
+	icmpCode    uint8
+	sampling    uint32
+	flags       [2]flow.TCPFlags
+	openedBy    [2]bool
+	firstDir    Dir
+	first, last flow.Time
+	interfaces  []interfaceCounts
+}
+
+// place is an interface, and whether the packets there bore the addresses that the client sent.
+type place struct {
+	index  uint32
+	dialed bool
+}
+
+// interfaceCounts is what was counted of a use in one place. Up is client to server where the connection is tracked.
+type interfaceCounts struct {
+	place
+	counts Counts
+}
+
+// volume returns a direction's volume: loopback's two hooks see the same packets.
+func (c *interfaceCounts) volume(d Dir) flow.Volume {
+	in, out := c.counts[d][0], c.counts[d][1]
+	if out.Packets > in.Packets {
+		return out
+	}
+	return in
+}
+
+func (c *interfaceCounts) packets() uint64 { return c.volume(Up).Packets + c.volume(Down).Packets }
+
+func (c *interfaceCounts) add(o *Counts, reversed bool) {
+	for d := range o {
+		to := d
+		if reversed {
+			to = 1 - d
+		}
+		for h := range o[d] {
+			c.counts[to][h].Bytes += o[d][h].Bytes
+			c.counts[to][h].Packets += o[d][h].Packets
+		}
+	}
+}
+
+// sameUse tells whether an observation belongs to the use.
+func (u *use) same(proto flow.Proto, icmpType, icmpCode uint8, opened bool, isn uint32) bool {
+	return u.proto == proto && u.icmpType == icmpType && u.icmpCode == icmpCode && u.opened == opened && u.isn == isn
+}
+
+// add counts an observation. reversed tells that its Up is the connection's Down.
+func (u *use) add(o *Observation, reversed, dialed bool) {
+	u.first, u.last = min(u.first, o.First), max(u.last, o.Last)
+	for d := range Dir(2) {
+		to := d
+		if reversed {
+			to = d.other()
+		}
+		u.flags[to] |= o.TCPFlags[d]
+		u.openedBy[to] = u.openedBy[to] || o.Opened[d]
+	}
+	u.at(place{o.Interface, dialed}).add(&o.Counts, reversed)
+}
+
+// find returns the counts of a place, nil if nothing was counted there.
+func (u *use) find(p place) *interfaceCounts {
+	for i := range u.interfaces {
+		if u.interfaces[i].place == p {
+			return &u.interfaces[i]
+		}
+	}
+	return nil
+}
+
+// at returns the counts of a place, new ones if need be.
+func (u *use) at(p place) *interfaceCounts {
+	if c := u.find(p); c != nil {
+		return c
+	}
+	u.interfaces = append(u.interfaces, interfaceCounts{place: p})
+	return &u.interfaces[len(u.interfaces)-1]
+}
+
+// merge adds another use of the same tuple, in the same orientation.
+func (u *use) merge(o *use) {
+	u.first, u.last = min(u.first, o.first), max(u.last, o.last)
+	for d := range o.flags {
+		u.flags[d] |= o.flags[d]
+		u.openedBy[d] = u.openedBy[d] || o.openedBy[d]
+	}
+	for i := range o.interfaces {
+		c := &o.interfaces[i]
+		u.at(c.place).add(&c.counts, false)
+	}
+}
+
+// useFor returns the use that an observation belongs to, a new one if need be.
+func (c *connection) useFor(o *Observation, opened bool, isn uint32, firstDir Dir) *use {
+	for i := range c.uses {
+		if c.uses[i].same(o.Proto, o.ICMPType, o.ICMPCode, opened, isn) {
+			return &c.uses[i]
+		}
+	}
+	c.uses = append(c.uses, use{
+		isn: isn, opened: opened, proto: o.Proto, icmpType: o.ICMPType, icmpCode: o.ICMPCode,
+		sampling: o.Sampling, first: o.First, last: o.Last, firstDir: firstDir,
+	})
+	return &c.uses[len(c.uses)-1]
+}
+
+// add gathers an observation of the connection.
+func (c *connection) add(o *Observation) {
+	reversed, dialed := c.against(o)
+	opener := Up
+	if reversed {
+		opener = Down
+	}
+	if !o.Opened[opener] && o.Opened[opener.other()] && !c.tracked {
+		opener = opener.other()
+	}
+	firstDir := o.FirstDir
+	if reversed {
+		firstDir = firstDir.other()
+	}
+	c.useFor(o, o.Opened[opener], o.ISN[opener], firstDir).add(o, reversed, dialed)
+}
+
+// against tells how an observation lies against the connection: whether its Low end is the server's, and whether it
+// bears the addresses that the client sent.
+func (c *connection) against(o *Observation) (reversed, dialed bool) {
+	e := &c.entry
+	low, high := o.Low, o.High
+	if o.QuotedProto != 0 {
+		src, dst := o.quoted()
+		low, high = dst, src
+		if o.FirstDir == Down {
+			low, high = src, dst
+		}
+	}
+	switch {
+	case low == e.OrigSrc && high == e.OrigDst:
+		return false, true
+	case low == e.OrigDst && high == e.OrigSrc:
+		return true, true
+	case low == e.ReplyDst || low == e.OrigSrc:
+		return false, false
+	}
+	return true, false
+}
+
+// settle joins the uses without an opening packet to the one they belong to: a tuple's use in this interval began at
+// an earlier one, or its opening packet was seen on another interface only.
+func (c *connection) settle() {
+	for i := 0; i < len(c.uses); i++ {
+		loose := &c.uses[i]
+		if loose.opened {
+			continue
+		}
+		if j := c.opening(loose); j >= 0 {
+			c.uses[j].merge(loose)
+			c.uses = append(c.uses[:i], c.uses[i+1:]...)
+			i--
+		}
+	}
+}
+
+// opening finds the opened use that a loose one belongs to: the latest that opened before it, else the first that
+// overlaps it; -1 where it lies before all, as the end of a connection from an earlier interval does.
+func (c *connection) opening(loose *use) int {
+	best := -1
+	for i := range c.uses {
+		u := &c.uses[i]
+		if !u.opened || u.proto != loose.proto || u.icmpType != loose.icmpType || u.icmpCode != loose.icmpCode {
+			continue
+		}
+		if u.first > loose.last {
+			continue
+		}
+		if best < 0 || (u.first <= loose.first && u.first > c.uses[best].first) {
+			best = i
+		}
+	}
+	return best
+}

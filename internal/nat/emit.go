@@ -1,0 +1,215 @@
+package nat
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/seine-net/seine/internal/flow"
+)
+
+// Finish ends an interval that the flow map was swapped at the time given for, and appends its records. With last set
+// nothing waits for a further interval.
+func (t *Table) Finish(end flow.Time, last bool, to []flow.Record) []flow.Record {
+	t.join(end, last)
+	for _, c := range t.active {
+		c.settle()
+		to = t.emit(c, to)
+		c.uses = c.uses[:0]
+	}
+	clear(t.active)
+	t.active = t.active[:0]
+	t.interval++
+	t.forget()
+	return to
+}
+
+// join finds homes for the observations that came without a conntrack entry.
+func (t *Table) join(end flow.Time, last bool) {
+	waited := len(t.held)
+	todo := append(t.held, t.pending...)
+	t.held = nil
+	t.pending = t.pending[:0]
+	for i := range todo {
+		o := &todo[i]
+		c := t.lookup(o)
+		if c == nil && i >= waited && !last && o.First > end-t.config.Hold {
+			t.held = append(t.held, *o)
+			t.stats.Held++
+			continue
+		}
+		if c == nil {
+			c = t.track(o)
+		}
+		t.gather(c, o)
+	}
+}
+
+// emit appends the records of a connection: one for each use of its tuple.
+func (t *Table) emit(c *connection, to []flow.Record) []flow.Record {
+	for i := range c.uses {
+		u := &c.uses[i]
+		if !c.tracked {
+			c.orient(u)
+		}
+		counts := t.choose(c, u)
+		if counts == nil {
+			continue
+		}
+		to = append(to, t.record(c, u, counts))
+	}
+	return to
+}
+
+// choose picks the observation whose counters are the connection's: the client's own interface if it was seen, else,
+// where addresses are rewritten, the fullest that bears the addresses the client sent, else the server's own
+// interface, else the fullest. The choice is kept while it is seen. Where the chosen interface saw nothing the use
+// waits one interval: a packet on its way when the flow map was swapped is in both intervals, on different
+// interfaces, and must count once.
+func (t *Table) choose(c *connection, u *use) *interfaceCounts {
+	best := t.preferred(c, u)
+	if u.proto != c.entry.Proto {
+		return best // An ICMP error takes its own way.
+	}
+	if c.chosen == (place{}) || t.owns(c, best.index) {
+		c.chosen, c.stash = best.place, nil
+		return best
+	}
+	if k := u.find(c.chosen); k != nil {
+		c.stash = nil
+		return k
+	}
+	if c.stash == nil && !u.opened {
+		kept := *u
+		kept.interfaces = slices.Clone(u.interfaces)
+		c.stash = &kept
+		return nil
+	}
+	if c.stash != nil {
+		u.merge(c.stash)
+		best = t.preferred(c, u)
+	}
+	c.chosen, c.stash = best.place, nil
+	return best
+}
+
+// owns tells whether an interface is the client's own.
+func (t *Table) owns(c *connection, index uint32) bool {
+	own, _ := t.config.Locality.Interface(c.client().AddrPort().Addr())
+	return own != 0 && own == index
+}
+
+func (t *Table) preferred(c *connection, u *use) *interfaceCounts {
+	client, _ := t.config.Locality.Interface(c.client().AddrPort().Addr())
+	server, _ := t.config.Locality.Interface(c.backend().AddrPort().Addr())
+	rewritten := c.entry.nat() != 0
+	var best *interfaceCounts
+	var bestRank int
+	for i := range u.interfaces {
+		k := &u.interfaces[i]
+		r := rank(k, client, server, rewritten)
+		if best == nil || r > bestRank || r == bestRank && k.packets() > best.packets() {
+			best, bestRank = k, r
+		}
+	}
+	return best
+}
+
+func rank(k *interfaceCounts, client, server uint32, rewritten bool) int {
+	switch {
+	case client != 0 && k.index == client && k.dialed:
+		return 4
+	case client != 0 && k.index == client:
+		return 3
+	case rewritten && k.dialed:
+		return 2
+	case server != 0 && k.index == server:
+		return 1
+	}
+	return 0
+}
+
+func (c *connection) client() Point  { return c.entry.OrigSrc }
+func (c *connection) dialed() Point  { return c.entry.OrigDst }
+func (c *connection) backend() Point { return c.entry.ReplySrc }
+func (c *connection) snat() Point    { return c.entry.ReplyDst }
+
+func (t *Table) record(c *connection, u *use, k *interfaceCounts) flow.Record {
+	fwd, rev := Up, Down
+	r := flow.Record{
+		Start: u.first, End: u.last, Proto: u.proto,
+		NAT: c.entry.nat(), Zone: c.entry.Zone, NATSource: c.entry.Source, OrientedBy: c.orientedBy,
+		Fwd: k.volume(fwd), Rev: k.volume(rev), TCPFlags: u.flags[0] | u.flags[1],
+		Node: t.config.Node, Iface: t.config.Locality.InterfaceName(k.index), Sampling: u.sampling,
+	}
+	setPoint(&r.Src, c.client())
+	setPoint(&r.Dst, c.dialed())
+	setPoint(&r.Backend, c.backend())
+	r.SNAT = c.snat().AddrPort()
+	if u.proto == flow.ICMPv4 || u.proto == flow.ICMPv6 {
+		r.ICMP = flow.ICMP{Type: u.icmpType, Code: u.icmpCode}
+	}
+	if c.entry.Proto == flow.ICMPv4 || c.entry.Proto == flow.ICMPv6 {
+		identify(&r)
+	}
+	t.assign(&r)
+	return r
+}
+
+// identify moves an ICMP query's identifier from where ports are.
+func identify(r *flow.Record) {
+	r.ICMP.ID = r.Src.Port
+	r.Src.Port, r.Dst.Port, r.Backend.Port = 0, 0, 0
+	r.SNAT = netip.AddrPortFrom(r.SNAT.Addr(), 0)
+}
+
+func setPoint(e *flow.Endpoint, p Point) {
+	a := p.AddrPort()
+	e.Addr, e.Port = a.Addr(), a.Port()
+}
+
+// assign tells the node's role and whether this record is the one that counts: the client's node's, or where nobody
+// watches the client, the node that the client's address reaches last.
+func (t *Table) assign(r *flow.Record) {
+	l := t.config.Locality
+	_, client := l.Interface(r.Src.Addr)
+	_, server := l.Interface(r.Backend.Addr)
+	switch {
+	case client:
+		r.Reporter, r.Primary = flow.Client, true
+	case server:
+		r.Reporter, r.Primary = flow.Server, !l.Watched(r.Src.Addr)
+	default:
+		r.Reporter = flow.Transit
+		r.Primary = !l.Watched(r.Src.Addr) && (r.NAT&flow.SNAT != 0 || !l.Watched(r.Backend.Addr))
+	}
+}
+
+// forget drops connections that were not seen for long, and where there are too many, those not seen just now.
+func (t *Table) forget() {
+	idle := t.config.Idle
+	full := t.count > t.config.MaxConnections
+	if !full && t.interval%8 != 0 {
+		return
+	}
+	if full {
+		idle = 1
+	}
+	for f, s := range t.byFace {
+		for c := range s.all() {
+			if !c.pinned && c.seen+idle < t.interval || c.end != 0 && c.seen+2 < t.interval {
+				t.drop(f, c, full)
+			}
+		}
+	}
+}
+
+func (t *Table) drop(f face, c *connection, full bool) {
+	t.unlink(f, c)
+	if f != faceOf(c.entry.OrigSrc, c.entry.OrigDst, c.entry.Proto) {
+		return
+	}
+	t.count--
+	if full {
+		t.stats.Forgotten++
+	}
+}

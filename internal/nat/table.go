@@ -1,0 +1,270 @@
+package nat
+
+import (
+	"net/netip"
+
+	"github.com/seine-net/seine/internal/flow"
+)
+
+// Locality tells what the node knows of addresses.
+type Locality interface {
+	// Interface returns the host side interface that leads to the address alone (a pod's), 0 where there is none,
+	// and whether the address is on this node at all.
+	Interface(addr netip.Addr) (index uint32, local bool)
+	// Watched tells whether another node's agent reports connections of the address.
+	Watched(addr netip.Addr) bool
+	// InterfaceName returns the name of an interface, "" if it was never known.
+	InterfaceName(index uint32) string
+}
+
+// Config is what a Table needs to know. The zero value of a limit means its default.
+type Config struct {
+	Node     string
+	Locality Locality
+	// MaxConnections bounds the connections remembered; default 262144. Beyond it the ones not seen for longest go,
+	// then new ones are forgotten at the end of their interval.
+	MaxConnections int
+	// Idle is the number of intervals after which a connection without packets is forgotten; default 60.
+	Idle uint64
+	// Hold is how long before an interval's end a connection must have begun to be reported untranslated: a younger
+	// one waits an interval for its translation. Default 200 ms; negative: none waits.
+	Hold flow.Time
+}
+
+// Stats counts what a Table did.
+type Stats struct {
+	// Connections is the number remembered now.
+	Connections int
+	// Forgotten counts connections that had to go because the table was full.
+	Forgotten uint64
+	// Refused counts translations that were not taken because the table was full.
+	Refused uint64
+	// Held counts observations that waited an interval for their translation.
+	Held uint64
+}
+
+// Table joins observations and translations to connections. It is not safe for concurrent use.
+type Table struct {
+	config   Config
+	byFace   map[face]slot
+	count    int
+	interval uint64
+	active   []*connection
+	pending  []Observation
+	held     []Observation
+	stats    Stats
+}
+
+// slot holds the connections of a face: more than one where a tuple was used again or lies in several zones.
+type slot struct {
+	first *connection
+	more  []*connection
+}
+
+// NewTable returns an empty table.
+func NewTable(c Config) *Table {
+	if c.MaxConnections == 0 {
+		c.MaxConnections = 262144
+	}
+	if c.Idle == 0 {
+		c.Idle = 60
+	}
+	if c.Hold == 0 {
+		c.Hold = 200e6
+	}
+	return &Table{config: c, byFace: make(map[face]slot)}
+}
+
+// Stats returns the counters.
+func (t *Table) Stats() Stats {
+	s := t.stats
+	s.Connections = t.count
+	return s
+}
+
+// Learn takes translations from a source outside the flow map.
+func (t *Table) Learn(batch []Translation) {
+	for i := range batch {
+		tr := &batch[i]
+		e := entryOf(tr)
+		if c := t.find(&e); c != nil {
+			t.relearn(c, tr)
+			continue
+		}
+		if t.count >= t.config.MaxConnections {
+			t.stats.Refused++
+			continue
+		}
+		c := t.insert(&e)
+		c.start, c.end = tr.Start, tr.End
+		c.pinned = tr.Source == flow.CTNetlink && tr.End == 0
+	}
+}
+
+// relearn notes what is new about a known entry: a birth after its death is a new life of the same tuples.
+func (t *Table) relearn(c *connection, tr *Translation) {
+	if tr.Start != 0 && tr.Start > c.start {
+		c.start, c.end = tr.Start, 0
+		c.pinned = tr.Source == flow.CTNetlink
+	}
+	if tr.End != 0 {
+		c.end, c.pinned = tr.End, false
+	}
+	c.seen = max(c.seen, t.interval)
+}
+
+// Add takes observations of the present interval. It keeps no reference to the slice.
+func (t *Table) Add(batch []Observation) {
+	for i := range batch {
+		o := &batch[i]
+		if o.Entry.Source == flow.NoSource {
+			t.pending = append(t.pending, *o)
+			continue
+		}
+		c := t.find(&o.Entry)
+		if c == nil {
+			c = t.insert(&o.Entry)
+		}
+		t.gather(c, o)
+	}
+}
+
+// find returns the tracked connection of an entry.
+func (t *Table) find(e *Entry) *connection {
+	s := t.byFace[faceOf(e.OrigSrc, e.OrigDst, e.Proto)]
+	for c := range s.all() {
+		if c.tracked && c.entry.same(e) {
+			return c
+		}
+	}
+	return nil
+}
+
+// insert adds a tracked connection under its faces. What was gathered without its entry under the same addresses
+// becomes part of it.
+func (t *Table) insert(e *Entry) *connection {
+	c := &connection{entry: *e, tracked: true, orientedBy: flow.ByConntrack, seen: t.interval}
+	faces := e.faces()
+	for i, f := range faces {
+		if i > 0 && f == faces[0] || i > 1 && f == faces[1] {
+			continue
+		}
+		t.absorb(f)
+		t.link(f, c)
+	}
+	t.count++
+	return c
+}
+
+// absorb forgets the untracked connection of a face that turns out to be tracked.
+func (t *Table) absorb(f face) {
+	s := t.byFace[f]
+	for c := range s.all() {
+		if !c.tracked && len(c.uses) == 0 {
+			t.unlink(f, c)
+			t.count--
+			return
+		}
+	}
+}
+
+func (t *Table) link(f face, c *connection) {
+	s := t.byFace[f]
+	if s.first == nil {
+		s.first = c
+	} else {
+		s.more = append(s.more, c)
+	}
+	t.byFace[f] = s
+}
+
+func (t *Table) unlink(f face, c *connection) {
+	s := t.byFace[f]
+	var kept slot
+	for k := range s.all() {
+		if k == c {
+			continue
+		}
+		if kept.first == nil {
+			kept.first = k
+		} else {
+			kept.more = append(kept.more, k)
+		}
+	}
+	if kept.first == nil {
+		delete(t.byFace, f)
+	} else {
+		t.byFace[f] = kept
+	}
+}
+
+func (s slot) all() func(yield func(*connection) bool) {
+	return func(yield func(*connection) bool) {
+		if s.first == nil || !yield(s.first) {
+			return
+		}
+		for _, c := range s.more {
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// gather adds an observation to a connection and the connection to the interval's.
+func (t *Table) gather(c *connection, o *Observation) {
+	if len(c.uses) == 0 {
+		t.active = append(t.active, c)
+	}
+	c.seen = t.interval
+	c.add(o)
+}
+
+// lookup finds the connection of an observation that the kernel side did not resolve.
+func (t *Table) lookup(o *Observation) *connection {
+	f := faceOf(o.Low, o.High, o.Proto)
+	if o.QuotedProto != 0 {
+		src, dst := o.quoted()
+		f = faceOf(src, dst, o.QuotedProto)
+	}
+	var best *connection
+	for c := range t.byFace[f].all() {
+		if best == nil || c.fits(o, best) {
+			best = c
+		}
+	}
+	return best
+}
+
+// fits tells whether c is a better home for an observation than d: tracked before untracked, then by the lives that
+// their sources told: the one born nearest to an opening packet, else the latest born before the last packet.
+func (c *connection) fits(o *Observation, d *connection) bool {
+	if c.tracked != d.tracked {
+		return c.tracked
+	}
+	if o.Opened[Up] || o.Opened[Down] {
+		return distance(c.start, o.First) < distance(d.start, o.First)
+	}
+	if (c.start <= o.Last) != (d.start <= o.Last) {
+		return c.start <= o.Last
+	}
+	return c.start > d.start
+}
+
+func distance(a, b flow.Time) flow.Time { return max(a-b, b-a) }
+
+// track makes an untracked connection for an observation of which nothing is known. An ICMP error tells of the
+// connection that it quotes.
+func (t *Table) track(o *Observation) *connection {
+	proto, src, dst := o.Proto, o.Low, o.High
+	if o.QuotedProto != 0 {
+		proto = o.QuotedProto
+		src, dst = o.quoted()
+	}
+	c := &connection{seen: t.interval, entry: Entry{
+		Proto: proto, OrigSrc: src, OrigDst: dst, ReplySrc: dst, ReplyDst: src,
+	}}
+	t.link(faceOf(src, dst, proto), c)
+	t.count++
+	return c
+}
