@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* This file contains the switches that user space sets before loading. What is off is dead code that the
- * verifier drops. */
+/* This file contains the switches that user space sets before loading. What is off is dead code
+ * that the verifier drops. */
 #pragma once
 
 #include "kernel.h"

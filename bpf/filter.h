@@ -43,11 +43,13 @@ static __always_inline bool ports_match(const struct filter_rule *r, const struc
 		return false;
 	if ((r->flags & RULE_DPORT) && !in_ranges(r->dport, t->dport))
 		return false;
-	return !(r->flags & RULE_PORT) || in_ranges(r->port, t->sport) || in_ranges(r->port, t->dport);
+	return !(r->flags & RULE_PORT) || in_ranges(r->port, t->sport) ||
+	       in_ranges(r->port, t->dport);
 }
 
 /* rule_matches is a function of its own so that the verifier looks at it once, not once a rule. */
-static __noinline int rule_matches(const struct filter_rule *r, const struct packet *p, __u32 hook_flag)
+static __noinline int rule_matches(const struct filter_rule *r, const struct packet *p,
+				   __u32 hook_flag)
 {
 	if ((r->flags & (RULE_INGRESS | RULE_EGRESS)) && !(r->flags & hook_flag))
 		return 0;

@@ -1,7 +1,7 @@
 //go:build ignore
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* This file contains the capture programs: each packet that passes an interface is parsed and counted in the
- * flow of its connection on that interface. */
+/* This file contains the capture programs: each packet that passes an interface is parsed and
+ * counted in the flow of its connection on that interface. */
 
 #include "filter.h"
 #include "nat.h"
@@ -44,7 +44,8 @@ static __noinline void count_outside(const struct __sk_buff *skb, enum hook hook
 		add(&v->count[reason], skb);
 }
 
-/* direction orders the endpoints. Any order will do as long as it is the same for both directions. */
+/* direction orders the endpoints. Any order will do as long as it is the same for both directions.
+ */
 static __always_inline enum direction direction(const struct tuple *t)
 {
 	if (t->src.q[0] != t->dst.q[0])
@@ -87,8 +88,8 @@ static __always_inline long insert(struct flow_key *key, struct flow_value *v, _
 	return bpf_map_update_elem(&seine_flows0, key, v, BPF_NOEXIST);
 }
 
-/* is_new_use tells whether an opening packet opens a new connection on a tuple that had another one: it starts
- * at another sequence number, or comes after an end. */
+/* is_new_use tells whether an opening packet opens a new connection on a tuple that had another
+ * one: it starts at another sequence number, or comes after an end. */
 static __always_inline bool is_new_use(const struct packet *p, const struct flow_value *v,
 				       enum direction dir)
 {
@@ -170,7 +171,8 @@ static __noinline int create(struct __sk_buff *skb, struct flow_key *key, const 
 	return 0;
 }
 
-static __always_inline void count_flow(struct __sk_buff *skb, const struct packet *p, enum hook hook)
+static __always_inline void count_flow(struct __sk_buff *skb, const struct packet *p,
+				       enum hook hook)
 {
 	enum direction dir = direction(&p->tuple);
 	__u32 map = active_map & 1;

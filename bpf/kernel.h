@@ -66,7 +66,8 @@ struct sk_buff {
 	unsigned long _nfct;
 } KERNEL_TYPE;
 
-/* second_argument is the kprobed function's: where it lies is the architecture's calling convention. */
+/* second_argument is the kprobed function's: where it lies is the architecture's calling
+ * convention. */
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
 	unsigned long si;

@@ -5,8 +5,9 @@
 #include "config.h"
 #include "record.h"
 
-/* Connection on an interface -> counters. Programs write to the active one of the pair; user space drains the
- * other, to which nobody writes, so no count is lost. When full, packets go to the overflow ring. */
+/* Connection on an interface -> counters. Programs write to the active one of the pair; user space
+ * drains the other, to which nobody writes, so no count is lost. When full, packets go to the
+ * overflow ring. */
 struct flow_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 120000);
@@ -46,7 +47,8 @@ struct {
 	__type(value, __u64);
 } seine_errors SEC(".maps");
 
-/* Interface and hook -> volume that is in no flow. User space deletes the entries of vanished interfaces. */
+/* Interface and hook -> volume that is in no flow. User space deletes the entries of vanished
+ * interfaces. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, 8192);
@@ -63,7 +65,8 @@ struct {
 	__type(value, struct fragment_value);
 } seine_fragments SEC(".maps");
 
-/* Conntrack entry -> its translation, from the probe; user space drains it. The oldest go when full. */
+/* Conntrack entry -> its translation, from the probe; user space drains it. The oldest go when
+ * full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* This file contains the conntrack sources that work in the kernel: two that find the struct nf_conn of a packet
- * in the capture programs, and the probe on NAT itself. What is read from the entry is the same. */
+/* This file contains the conntrack sources that work in the kernel: two that find the struct
+ * nf_conn of a packet in the capture programs, and the probe on NAT itself. What is read from the
+ * entry is the same. */
 #pragma once
 
 #include "parse.h"
@@ -11,8 +12,9 @@
 #define NFCT_POINTER (~7UL)
 #define AF_INET 2
 
-/* ct_options is the kernel's struct bpf_ct_opts as of Linux 5.18 (net/netfilter/nf_conntrack_bpf.c); later
- * members were added behind it and the size tells which is meant. */
+/* ct_options is the kernel's struct bpf_ct_opts as of Linux 5.18
+ * (net/netfilter/nf_conntrack_bpf.c); later members were added behind it and the size tells which
+ * is meant. */
 struct ct_options {
 	__s32 netns_id;
 	__s32 error;
@@ -28,7 +30,8 @@ extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *skb, struct bpf_sock_
 					 __u32 options_size) __ksym __weak;
 extern void bpf_ct_release(struct nf_conn *ct) __ksym __weak;
 
-static __always_inline void read_address(struct addr *to, const union nf_inet_addr *from, __u16 family)
+static __always_inline void read_address(struct addr *to, const union nf_inet_addr *from,
+					 __u16 family)
 {
 	if (family == AF_INET)
 		map_ipv4(to, BPF_CORE_READ(from, ip6[0]));
@@ -36,8 +39,10 @@ static __always_inline void read_address(struct addr *to, const union nf_inet_ad
 		bpf_core_read(to, sizeof(*to), &from->ip6);
 }
 
-/* read_tuple copies one direction. The kernel keeps an ICMP query's identifier in the source's place only. */
-static __always_inline void read_tuple(struct tuple *to, const struct nf_conntrack_tuple *from, __u8 proto)
+/* read_tuple copies one direction. The kernel keeps an ICMP query's identifier in the source's
+ * place only. */
+static __always_inline void read_tuple(struct tuple *to, const struct nf_conntrack_tuple *from,
+				       __u8 proto)
 {
 	__u16 family = BPF_CORE_READ(from, src.l3num);
 
@@ -60,7 +65,8 @@ static __always_inline void read_entry(struct nat_info *to, const struct nf_conn
 }
 
 /* take_entry resolves a flow. An entry that is not confirmed yet may still be translated. */
-static __always_inline void take_entry(struct flow_value *v, const struct nf_conn *ct, enum nat_means means)
+static __always_inline void take_entry(struct flow_value *v, const struct nf_conn *ct,
+				       enum nat_means means)
 {
 	if (!(BPF_CORE_READ(ct, status) & IPS_CONFIRMED))
 		return;
@@ -69,8 +75,8 @@ static __always_inline void take_entry(struct flow_value *v, const struct nf_con
 	v->nat_means = means;
 }
 
-/* resolve_by_skb takes the entry that netfilter left on the packet: any protocol, any zone. Packets carry one
- * after the netfilter hooks, so at egress, and at ingress behind a bridge or loopback. */
+/* resolve_by_skb takes the entry that netfilter left on the packet: any protocol, any zone. Packets
+ * carry one after the netfilter hooks, so at egress, and at ingress behind a bridge or loopback. */
 static __always_inline void resolve_by_skb(struct __sk_buff *ctx, struct flow_value *v)
 {
 	struct sk_buff *skb = bpf_cast_to_kern_ctx(ctx);
@@ -86,7 +92,8 @@ static __always_inline bool is_mapped(const struct addr *a)
 }
 
 /* socket_tuple writes a tuple, or its inverse, as the lookup wants it, and returns its size. */
-static __always_inline __u32 socket_tuple(struct bpf_sock_tuple *to, const struct tuple *t, bool inverse)
+static __always_inline __u32 socket_tuple(struct bpf_sock_tuple *to, const struct tuple *t,
+					  bool inverse)
 {
 	const struct addr *src = inverse ? &t->dst : &t->src, *dst = inverse ? &t->src : &t->dst;
 	__be16 sport = bpf_htons(inverse ? t->dport : t->sport);
@@ -124,9 +131,9 @@ static __always_inline bool lookup(struct __sk_buff *skb, const struct packet *p
 	return true;
 }
 
-/* resolve_by_lookup asks conntrack for the packet's tuple, then for its inverse: before NAT a packet is its
- * entry's ORIGINAL or REPLY tuple, after NAT the inverse of the other one. A SYN may still meet the entry of the
- * tuple's last use, so it waits for the next packet. */
+/* resolve_by_lookup asks conntrack for the packet's tuple, then for its inverse: before NAT a
+ * packet is its entry's ORIGINAL or REPLY tuple, after NAT the inverse of the other one. A SYN may
+ * still meet the entry of the tuple's last use, so it waits for the next packet. */
 static __always_inline void resolve_by_lookup(struct __sk_buff *skb, const struct packet *p,
 					      struct flow_value *v)
 {
@@ -157,12 +164,12 @@ static __always_inline bool wants_resolving(const struct flow_value *v)
 static __always_inline bool same_tuple(const struct tuple *a, const struct tuple *b)
 {
 	return a->src.q[0] == b->src.q[0] && a->src.q[1] == b->src.q[1] &&
-	       a->dst.q[0] == b->dst.q[0] && a->dst.q[1] == b->dst.q[1] &&
-	       a->sport == b->sport && a->dport == b->dport;
+	       a->dst.q[0] == b->dst.q[0] && a->dst.q[1] == b->dst.q[1] && a->sport == b->sport &&
+	       a->dport == b->dport;
 }
 
-/* keep_translation notes the entry of a packet that is being rewritten, once for each state of it: with both
- * rewrites of a first packet, the second changes the reply tuple again. */
+/* keep_translation notes the entry of a packet that is being rewritten, once for each state of it:
+ * with both rewrites of a first packet, the second changes the reply tuple again. */
 static __always_inline int keep_translation(const struct nf_conn *ct)
 {
 	struct translation_key key = {};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* This file contains the packet parser: link layer to ports, with VLAN tags, IPv4 options, IPv6 extension
- * headers, fragments and the packet that an ICMP error quotes. Every read is checked against the packet's end. */
+/* This file contains the packet parser: link layer to ports, with VLAN tags, IPv4 options, IPv6
+ * extension headers, fragments and the packet that an ICMP error quotes. Every read is checked
+ * against the packet's end. */
 #pragma once
 
 #include "maps.h"
@@ -60,7 +61,8 @@ struct packet {
 	bool opens;
 };
 
-/* cursor walks over the headers. fragment is the IP identification where the packet is a fragment. */
+/* cursor walks over the headers. fragment is the IP identification where the packet is a fragment.
+ */
 struct cursor {
 	struct __sk_buff *skb;
 	__u32 offset;
@@ -70,7 +72,8 @@ struct cursor {
 	bool later_fragment;
 };
 
-/* load copies n bytes at the offset, from the linear part if they lie there. Returns 0, or less beyond the end. */
+/* load copies n bytes at the offset, from the linear part if they lie there. Returns 0, or less
+ * beyond the end. */
 static __always_inline int load(struct __sk_buff *skb, __u32 offset, void *to, __u32 n)
 {
 	void *end = (void *)(long)skb->data_end;
@@ -170,7 +173,8 @@ struct extension_header {
 	__be32 id;
 };
 
-/* skip_extension moves the cursor over one IPv6 extension header. Returns 0, or less if it is cut short. */
+/* skip_extension moves the cursor over one IPv6 extension header. Returns 0, or less if it is cut
+ * short. */
 static __always_inline int skip_extension(struct cursor *c)
 {
 	struct extension_header h;
@@ -179,8 +183,8 @@ static __always_inline int skip_extension(struct cursor *c)
 		return -1;
 	if (c->proto == PROTO_FRAGMENT) {
 		c->later_fragment = bpf_ntohs(h.fragment) & IPV6_FRAGMENT_OFFSET;
-		c->first_fragment = !c->later_fragment &&
-				    (bpf_ntohs(h.fragment) & IPV6_MORE_FRAGMENTS);
+		c->first_fragment =
+			!c->later_fragment && (bpf_ntohs(h.fragment) & IPV6_MORE_FRAGMENTS);
 		c->fragment = h.id;
 		c->offset += sizeof(h);
 	} else if (c->proto == PROTO_AH) {
@@ -207,8 +211,8 @@ static __always_inline int parse_ipv6_fixed(struct cursor *c, struct tuple *t)
 	return 0;
 }
 
-/* parse_ipv6 leaves the cursor behind the last extension header. What cannot be followed is counted without
- * ports, under the protocol number reached. */
+/* parse_ipv6 leaves the cursor behind the last extension header. What cannot be followed is counted
+ * without ports, under the protocol number reached. */
 static __always_inline int parse_ipv6(struct cursor *c, struct tuple *t)
 {
 	if (parse_ipv6_fixed(c, t))
@@ -280,7 +284,8 @@ static __always_inline int parse_sctp(struct cursor *c, struct packet *p)
 
 	if (parse_ports(c, &p->tuple))
 		return -1;
-	p->opens = !load(c->skb, c->offset + SCTP_LENGTH, &chunk, sizeof(chunk)) && chunk == SCTP_INIT;
+	p->opens =
+		!load(c->skb, c->offset + SCTP_LENGTH, &chunk, sizeof(chunk)) && chunk == SCTP_INIT;
 	return 0;
 }
 
@@ -292,8 +297,8 @@ struct icmp_header {
 	__be16 sequence;
 };
 
-/* icmp_query returns the request's type where type is a query that conntrack tracks, or its reply; else -1.
- * (nf_conntrack_proto_icmp.c and nf_conntrack_proto_icmpv6.c: the same pairs.) */
+/* icmp_query returns the request's type where type is a query that conntrack tracks, or its reply;
+ * else -1. (nf_conntrack_proto_icmp.c and nf_conntrack_proto_icmpv6.c: the same pairs.) */
 static __always_inline int icmp_query(__u8 proto, __u8 type)
 {
 	if (proto == PROTO_ICMPV6)
@@ -312,8 +317,9 @@ static __always_inline bool icmp_quotes(__u8 proto, __u8 type)
 	return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
 }
 
-/* parse_quoted reads the packet that an ICMP error quotes: its tuple lies the other way round, so its source
- * port is the port of the error's destination. IPv6 extension headers in it are not followed. */
+/* parse_quoted reads the packet that an ICMP error quotes: its tuple lies the other way round, so
+ * its source port is the port of the error's destination. IPv6 extension headers in it are not
+ * followed. */
 static __always_inline void parse_quoted(struct cursor *c, struct packet *p)
 {
 	struct cursor in = { .skb = c->skb, .offset = c->offset + sizeof(struct icmp_header) };
@@ -331,7 +337,8 @@ static __always_inline void parse_quoted(struct cursor *c, struct packet *p)
 		if (parse_ports(&in, &quoted))
 			return;
 	} else if (in.proto == p->proto) {
-		if (load(in.skb, in.offset, &icmp, sizeof(icmp)) || icmp_query(in.proto, icmp.type) < 0)
+		if (load(in.skb, in.offset, &icmp, sizeof(icmp)) ||
+		    icmp_query(in.proto, icmp.type) < 0)
 			return;
 		quoted.sport = quoted.dport = bpf_ntohs(icmp.id);
 	} else {
@@ -363,7 +370,8 @@ static __always_inline int parse_icmp(struct cursor *c, struct packet *p)
 	return 0;
 }
 
-/* later_fragment gives a fragment without a transport header the ports that the first one carried. */
+/* later_fragment gives a fragment without a transport header the ports that the first one carried.
+ */
 static __always_inline void find_fragment(struct cursor *c, struct packet *p)
 {
 	struct fragment_key key = { .id = c->fragment, .proto = p->proto };

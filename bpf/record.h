@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* This file contains the structures that user space reads: the flow map's key and value and the enumerations
- * of counters. Go learns layout and names from the object's BTF. No structure has hidden padding. */
+/* This file contains the structures that user space reads: the flow map's key and value and the
+ * enumerations of counters. Go learns layout and names from the object's BTF. No structure has
+ * hidden padding. */
 #pragma once
 
 #include <linux/types.h>
@@ -14,8 +15,8 @@ struct addr {
 	};
 };
 
-/* tuple is one direction of a connection; ports are in host byte order. For ICMP queries both ports are the
- * query's identifier. */
+/* tuple is one direction of a connection; ports are in host byte order. For ICMP queries both ports
+ * are the query's identifier. */
 struct tuple {
 	struct addr src;
 	struct addr dst;
@@ -46,7 +47,8 @@ struct volume {
 	__u64 packets;
 };
 
-/* nat_info is a conntrack entry: what the client sent (orig) and what the backend answers (reply). */
+/* nat_info is a conntrack entry: what the client sent (orig) and what the backend answers (reply).
+ */
 struct nat_info {
 	struct tuple orig;
 	struct tuple reply;
@@ -90,8 +92,8 @@ struct flow_value {
 	__u64 first_ns;
 	__u64 last_ns;
 	struct volume count[DIR_MAX][HOOK_MAX];
-	/* Whether a packet that opens a connection was seen from each side (TCP SYN, SCTP INIT, ICMP query), and
-	 * the SYN's sequence number. */
+	/* Whether a packet that opens a connection was seen from each side (TCP SYN, SCTP INIT,
+	 * ICMP query), and the SYN's sequence number. */
 	__u32 isn[DIR_MAX];
 	__u8 opened[DIR_MAX];
 	__u8 tcp_flags[DIR_MAX];
@@ -99,10 +101,12 @@ struct flow_value {
 	__u8 first_dir;
 	__u8 nat_means;
 	__u8 nat_tries;
-	/* An ICMP error's quoted packet: its protocol and destination. Its source is who got the error. */
+	/* An ICMP error's quoted packet: its protocol and destination. Its source is who got the
+	 * error. */
 	__u8 quoted_proto;
 	struct addr quoted_dst;
-	/* Generation that packets of this tuple now belong to; in the entry of generation 0 only. */
+	/* Generation that packets of this tuple now belong to; in the entry of generation 0 only.
+	 */
 	__u16 newest;
 	__u16 pad;
 	__u32 sampling;
@@ -117,11 +121,14 @@ struct flow_event {
 
 /* error counts what went wrong, by reason. */
 enum error {
-	ERROR_MAP_FULL = 0, /* no room in the flow map: the packet went to user space by the ring buffer */
+	ERROR_MAP_FULL =
+		0, /* no room in the flow map: the packet went to user space by the ring buffer */
 	ERROR_RING_FULL = 1, /* no room in the ring buffer either: the packet is lost */
 	ERROR_TRUNCATED = 2, /* the transport header is cut short: counted without ports */
-	ERROR_EXTENSION_HEADERS = 3, /* more IPv6 extension headers than are followed: counted without ports */
-	ERROR_FRAGMENT_UNKNOWN = 4, /* a later fragment whose first was not seen: counted without ports */
+	ERROR_EXTENSION_HEADERS =
+		3, /* more IPv6 extension headers than are followed: counted without ports */
+	ERROR_FRAGMENT_UNKNOWN =
+		4, /* a later fragment whose first was not seen: counted without ports */
 	ERROR_COUNTERS_FULL = 5, /* no room for the interface's counters */
 	ERROR_MAX = 6,
 };
@@ -174,7 +181,8 @@ struct prefix {
 	struct addr mask;
 };
 
-/* filter_rule matches a packet when every condition in flags holds. net and port match either end. */
+/* filter_rule matches a packet when every condition in flags holds. net and port match either end.
+ */
 struct filter_rule {
 	struct prefix src;
 	struct prefix dst;

@@ -12,12 +12,13 @@ import (
 
 // Coverage holds what is in records beside what an interface counted itself, since programs were attached to it.
 type Coverage struct {
-	Index uint32
-	Name  string
+	Index uint32 `json:"index"`
+	Name  string `json:"name"`
 	// Counted is what the interface counted, Flows what is in flows, both hooks together.
-	Counted, Flows flow.Volume
+	Counted flow.Volume `json:"counted"`
+	Flows   flow.Volume `json:"flows"`
 	// Outside is in no flow, by reason: not IP, malformed, filtered, lost.
-	Outside map[string]flow.Volume
+	Outside map[string]flow.Volume `json:"outside,omitempty"`
 }
 
 // Ratio is the share of the interface's bytes that the records account for: in flows or outside them by rule. It is 1

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"log/slog"
 	"slices"
 
 	"github.com/seine-net/seine/internal/flow"
@@ -18,17 +19,18 @@ const (
 
 // Feature is one thing that the kernel gives or not.
 type Feature struct {
-	Name  string
-	State State
+	Name  string `json:"name"`
+	State State  `json:"state"`
 	// Means is the mechanism in use, Detail what it does and why no better one is.
-	Means, Detail string
+	Means  string `json:"means"`
+	Detail string `json:"detail"`
 }
 
 // Loss counts what is missing in records, or less exact, by reason.
 type Loss struct {
-	Reason string
-	Count  uint64
-	Detail string
+	Reason string `json:"reason"`
+	Count  uint64 `json:"count"`
+	Detail string `json:"detail"`
 }
 
 // Status is what a user may want to know of the capture.
@@ -105,3 +107,13 @@ func (c *Capture) losses() []Loss {
 
 // Lost tells whether the reason stands for packets that are in no record.
 func (l Loss) Lost() bool { return l.Reason == "ring_full" || l.Reason == "overflow_full" }
+
+// Probe tells which features this kernel gives in the process's own namespace, without attaching to an interface.
+func Probe(log *slog.Logger) ([]Feature, error) {
+	c, err := Open(Config{Interfaces: []string{"/^$/"}}, log)
+	if err != nil {
+		return nil, err
+	}
+	features := c.Status().Features
+	return features, c.Close()
+}

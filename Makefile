@@ -1,0 +1,99 @@
+# Seine's commands. `make help` lists them; each installs what it needs and is a plain command otherwise.
+
+GO     ?= go
+MODULE := github.com/seine-net/seine
+
+# Given to `make demo` and `make run`: make demo ARGS="--help"
+ARGS ?=
+# How long `make fuzz` spends on each target, and how long `make soak` runs.
+FUZZTIME ?= 30s
+SOAK     ?= 10m
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+
+# The same settings for every step, so that all share one build cache. Race tests alone need cgo.
+export PATH        := $(PATH):/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin
+export CGO_ENABLED := 0
+export GOFLAGS     := $(strip $(GOFLAGS) -trimpath -buildvcs=false)
+
+# Packages whose tests make network namespaces or load BPF programs, which needs root. A new package needs
+# none until it is named here.
+ROOT := bpf|cmd/seine|internal/(agent|capture|demo|nat/ctnetlink|testkit)
+UNIT := $$($(GO) list ./... | grep -vE '^$(MODULE)/($(ROOT))(/|$$)')
+
+LINT  := $(GO) tool -modfile=tools/go.mod golangci-lint
+BPF_C  = $(wildcard bpf/*.[ch] bpf/*/*.[ch])
+TEST  := $(GO) test -count=1 -timeout=20m
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help build demo run check test test-unit race lint fmt generate generate-check cross \
+	bench-capture fuzz soak clean root
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^## / { print "\n" substr($$0, 4) } \
+		/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+## Use
+
+build: setup-build ## compile bin/seine, static
+	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/seine ./cmd/seine
+
+demo: setup-demo build ## run the miniature cluster and watch its connections (root; ARGS="...")
+	bin/seine demo $(ARGS)
+
+run: build ## watch this machine's connections (root; ARGS="...")
+	bin/seine run $(ARGS)
+
+## Change
+
+check: root generate-check lint test race cross ## all that must hold before a change lands (root)
+
+test: root setup-test ## every test (root)
+	$(TEST) ./...
+
+test-unit: setup-build ## the tests that need no root
+	$(TEST) $(UNIT)
+
+race: setup-test ## the same under the race detector
+	CGO_ENABLED=1 $(TEST) -race $(UNIT)
+
+lint: setup-test ## check style, import rules, licence headers and modules
+	$(LINT) run ./...
+	clang-format-19 --dry-run --Werror $(BPF_C)
+	! grep -L 'SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0' $(BPF_C) | grep .
+	$(GO) mod tidy -diff
+
+fmt: setup-test ## format Go and C
+	$(LINT) fmt ./...
+	clang-format-19 -i $(BPF_C)
+
+generate: setup-test ## rebuild what is generated and committed: BPF objects, reference documents
+	$(GO) generate ./...
+
+generate-check: setup-test ## fail if generate would change a file
+	scripts/check-diff
+
+cross: setup-build ## compile for the architectures that we do not test on
+	GOARCH=arm64 $(GO) build -o /dev/null ./cmd/seine
+
+## Measure
+
+bench-capture: root setup-demo ## cost per packet and per eviction, to docs/reference/benchmarks.md (root)
+	$(GO) run ./internal/capture/benchreport
+
+fuzz: root setup-test ## every fuzz target, FUZZTIME=30s each (root)
+	scripts/fuzz $(FUZZTIME)
+
+soak: root setup-test ## churn for SOAK=10m and watch memory, descriptors and losses (root)
+	SEINE_SOAK=$(SOAK) $(GO) test -count=1 -timeout=0 -v -run='^TestSoak$$' ./internal/agent
+
+clean: ## remove what build made
+	rm -rf bin
+
+# Installs what a job needs, if anything is missing.
+setup-%:
+	@scripts/setup $*
+
+root:
+	@[ "$$(id -u)" = 0 ] || { echo "this needs root, for network namespaces and BPF; make test-unit does not" >&2; exit 1; }

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seine-net/seine/internal/agent"
+	"github.com/seine-net/seine/internal/flow"
+)
+
+// encoder writes records.
+type encoder interface {
+	AppendHeader(dst []byte) []byte
+	Append(dst []byte, r *flow.Record) []byte
+}
+
+var outputs = []struct {
+	name string
+	make func() encoder
+}{
+	{"json", func() encoder { return flow.NewJSON(flow.DefaultFields()) }},
+	{"netobserv", func() encoder { return flow.NetObserv{} }},
+	{"table", func() encoder { return flow.NewTable(flow.ConnectionColumns()) }},
+	{"csv", func() encoder { return flow.NewCSV(flow.DefaultFields()) }},
+}
+
+func newEncoder(name string) (encoder, error) {
+	var names []string
+	for _, o := range outputs {
+		if o.name == name {
+			return o.make(), nil
+		}
+		names = append(names, o.name)
+	}
+	return nil, fmt.Errorf("output %q: want one of %s", name, strings.Join(names, ", "))
+}
+
+func newAgentCommand() *cobra.Command {
+	var f captureFlags
+	var export, output string
+	c := &cobra.Command{
+		Use:   "agent --export stdout",
+		Short: "Capture on this node and export the records",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if export != "stdout" {
+				return fmt.Errorf("--export %q: want stdout", export)
+			}
+			enc, err := newEncoder(output)
+			if err != nil {
+				return err
+			}
+			log, err := f.finish()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := f.context(cmd.Context())
+			defer cancel()
+			a, err := agent.New(f.config, log)
+			if err != nil {
+				return err
+			}
+			go serveStatus(ctx, a, log)
+			return a.Run(ctx, newWriter(os.Stdout, enc).write)
+		},
+	}
+	f.add(c.Flags())
+	c.Flags().StringVar(&export, "export", "stdout", "where records go: stdout")
+	c.Flags().StringVarP(&output, "output", "o", "json", "how: json (a record a line), netobserv, table or csv")
+	return c
+}
+
+// context ends after --duration, if one was given.
+func (f *captureFlags) context(parent context.Context) (context.Context, context.CancelFunc) {
+	if f.duration > 0 {
+		return context.WithTimeout(parent, f.duration)
+	}
+	return context.WithCancel(parent)
+}
+
+// serveStatus lets `seine status` ask the agent. Without it the agent works all the same.
+func serveStatus(ctx context.Context, a *agent.Agent, log *slog.Logger) {
+	if err := a.ServeStatus(ctx); err != nil {
+		log.Warn("seine status cannot ask this agent", "error", err)
+	}
+}
+
+// writer writes each batch at once, so that a reader sees an interval whole.
+type writer struct {
+	to      io.Writer
+	encoder encoder
+	buffer  []byte
+	started bool
+}
+
+func newWriter(to io.Writer, e encoder) *writer { return &writer{to: to, encoder: e} }
+
+func (w *writer) write(batch []flow.Record) error {
+	w.buffer = w.buffer[:0]
+	if !w.started {
+		w.buffer = w.encoder.AppendHeader(w.buffer)
+		w.started = true
+	}
+	for i := range batch {
+		w.buffer = w.encoder.Append(w.buffer, &batch[i])
+	}
+	_, err := w.to.Write(w.buffer)
+	return err
+}

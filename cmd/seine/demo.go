@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/seine-net/seine/internal/agent"
+	"github.com/seine-net/seine/internal/demo"
+	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/kube"
+)
+
+func newDemoCommand() *cobra.Command {
+	var f captureFlags
+	var rules, output string
+	var faults []string
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Build a miniature cluster of network namespaces, drive traffic through it and watch it",
+		Long:  demoHelp(),
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := f.finish()
+			if err != nil {
+				return err
+			}
+			show, err := newShow(output)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := f.context(cmd.Context())
+			defer cancel()
+			return runDemo(ctx, &f, demo.Options{Rules: rules, Log: log}, faults, show, log)
+		},
+	}
+	f.add(c.Flags())
+	for _, name := range []string{"netns", "node"} {
+		_ = c.Flags().MarkHidden(name)
+	}
+	_ = c.Flags().Set("interval", "1s")
+	c.Flags().Lookup("interval").DefValue = "1s"
+	c.Flags().StringVar(&rules, "rules", "", "write the Services' rules with iptables or nftables (default what works)")
+	c.Flags().StringArrayVar(&faults, "fault", nil, "switch a fault on from the start; may be repeated")
+	c.Flags().StringVarP(&output, "output", "o", "live", "live view (on a terminal), or as lines: "+outputNames())
+	return c
+}
+
+func demoHelp() string {
+	var b strings.Builder
+	b.WriteString("Build a miniature cluster of network namespaces, drive bounded traffic through it and watch it.\n" +
+		"Nothing outside the namespaces is touched, and everything is gone at the end.\n\nFaults:\n")
+	for _, f := range demo.Faults() {
+		fmt.Fprintf(&b, "  %-24s %s\n", f.Name, f.Doc)
+	}
+	return b.String()
+}
+
+// runDemo runs an agent on each node of a fresh cluster until the context ends.
+func runDemo(ctx context.Context, f *captureFlags, o demo.Options, faults []string, show show, log *slog.Logger) (err error) {
+	fmt.Fprintln(os.Stderr, "seine: building the demo cluster")
+	cluster, err := demo.Up(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cluster.Down()) }()
+	for _, name := range faults {
+		if err := cluster.SetFault(name, true); err != nil {
+			return err
+		}
+	}
+	agents, err := demoAgents(cluster, f, log)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return cluster.Drive(ctx) })
+	sink := serialized(show.sink)
+	for _, a := range agents {
+		go serveStatus(ctx, a, log)
+		group.Go(func() error { return a.Run(ctx, sink) })
+	}
+	err = show.run(ctx, agents, demoToggles(cluster))
+	stop()
+	if waited := group.Wait(); !errors.Is(waited, context.Canceled) && !errors.Is(waited, context.DeadlineExceeded) {
+		err = errors.Join(err, waited)
+	}
+	return err
+}
+
+// demoAgents opens an agent for each node, each knowing what the other watches.
+func demoAgents(cluster *demo.Cluster, f *captureFlags, log *slog.Logger) ([]*agent.Agent, error) {
+	objects := cluster.Objects()
+	index := kube.NewIndex(objects)
+	var agents []*agent.Agent
+	for _, n := range cluster.Nodes() {
+		cfg := f.config
+		cfg.Node, cfg.NetNS, cfg.Namer = n.Name, n.NetNS, index
+		cfg.Watched = elsewhere(objects, n.Name)
+		a, err := agent.New(cfg, log)
+		if err != nil {
+			for _, open := range agents {
+				err = errors.Join(err, open.Close())
+			}
+			return nil, err
+		}
+		agents = append(agents, a)
+	}
+	return agents, nil
+}
+
+// elsewhere tells whether an address belongs to another node than the one named, or to a pod there.
+func elsewhere(objects []kube.Object, node string) func(netip.Addr) bool {
+	var others []netip.Addr
+	for _, o := range objects {
+		if o.Node != "" && o.Node != node {
+			others = append(others, o.Addrs...)
+		}
+	}
+	return func(a netip.Addr) bool { return slices.Contains(others, a) }
+}
+
+// serialized lets several agents share a sink.
+func serialized(sink func([]flow.Record) error) func([]flow.Record) error {
+	var mu sync.Mutex
+	return func(batch []flow.Record) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return sink(batch)
+	}
+}
+
+// newPodCommand is what the demo starts for each of its pods.
+func newPodCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "demo-pod", Hidden: true, DisableFlagParsing: true,
+		Run: func(_ *cobra.Command, args []string) { os.Exit(demo.PodMain(args)) },
+	}
+}

@@ -1,0 +1,247 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/seine-net/seine/internal/capture"
+	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/nat"
+	"github.com/seine-net/seine/internal/nat/ctnetlink"
+)
+
+// Config says what an agent watches and how often it reports.
+type Config struct {
+	capture.Config
+	// Node is the name of the node in records; default the host name.
+	Node string
+	// Interval is the longest time between evictions, at least MinInterval; default 5 s.
+	Interval time.Duration
+	// Namer puts names to the endpoints of a batch; nil leaves them without.
+	Namer Namer
+	// Watched tells whether another agent reports connections of an address: then this one's record of a connection
+	// from there does not count in sums. Nil means that there is no other agent.
+	Watched func(netip.Addr) bool
+}
+
+// Namer puts names to the endpoints of records.
+type Namer interface {
+	Name(batch []flow.Record)
+}
+
+const (
+	// MinInterval is the shortest interval between evictions.
+	MinInterval = 100 * time.Millisecond
+	// pressureEvery is how often the flow map's filling is looked at, pressureLimit the filling that is too much.
+	pressureEvery = 100 * time.Millisecond
+	pressureLimit = 0.8
+	// settle is how long conntrack's last events are waited for at the end.
+	settle = 50 * time.Millisecond
+	// maxTranslations bounds the translations that wait for the next eviction.
+	maxTranslations = 1 << 18
+)
+
+// Agent watches one network namespace.
+type Agent struct {
+	config    Config
+	log       *slog.Logger
+	capture   *capture.Capture
+	locality  *locality
+	netlink   *ctnetlink.Source
+	table     *nat.Table
+	started   time.Time
+	learnt    learnt
+	statusMu  sync.Mutex
+	joined    nat.Stats
+	evictions evictions
+}
+
+// evictions counts what evictions did.
+type evictions struct {
+	Count      uint64
+	Flows      uint64
+	Overflowed uint64
+	Records    uint64
+	Errors     uint64
+	Last       time.Time
+	LastTook   time.Duration
+}
+
+// learnt holds translations until the next eviction.
+type learnt struct {
+	mu      sync.Mutex
+	batch   []nat.Translation
+	dropped uint64
+}
+
+// New loads and attaches. Close must be called unless Run is.
+func New(cfg Config, log *slog.Logger) (*Agent, error) {
+	if err := cfg.normalize(); err != nil {
+		return nil, err
+	}
+	a := &Agent{config: cfg, log: log, started: time.Now()}
+	var err error
+	if a.capture, err = capture.Open(cfg.Config, log); err != nil {
+		return nil, err
+	}
+	if a.locality, err = newLocality(cfg.NetNS, a.capture.InterfaceName, cfg.Watched); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	source, useNetlink := a.capture.Source()
+	if useNetlink {
+		if a.netlink, err = openNetlink(cfg.NetNS, log); err != nil {
+			return nil, errors.Join(fmt.Errorf("NAT source ctnetlink: %w", err), a.Close())
+		}
+	}
+	hold := flow.Time(0)
+	if source == flow.NoSource {
+		hold = -1
+	}
+	a.table = nat.NewTable(nat.Config{Node: cfg.Node, Locality: a.locality, Hold: hold})
+	return a, nil
+}
+
+func (c *Config) normalize() error {
+	if c.Interval == 0 {
+		c.Interval = 5 * time.Second
+	}
+	if c.Interval < MinInterval {
+		return fmt.Errorf("interval %v: want at least %v", c.Interval, MinInterval)
+	}
+	if c.Node == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("read the host name: %w", err)
+		}
+		c.Node = host
+	}
+	return nil
+}
+
+// openNetlink opens the source of conntrack events. It takes over the namespace's descriptor only while opening.
+func openNetlink(path string, log *slog.Logger) (*ctnetlink.Source, error) {
+	if path == "" {
+		return ctnetlink.Open(ctnetlink.Config{Log: log})
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open network namespace: %w", err)
+	}
+	defer f.Close()
+	return ctnetlink.Open(ctnetlink.Config{NetNS: int(f.Fd()), Log: log})
+}
+
+// Close detaches and unloads. Run does so itself.
+func (a *Agent) Close() error {
+	var errs []error
+	if a.netlink != nil {
+		errs = append(errs, a.netlink.Close())
+	}
+	if a.locality != nil {
+		errs = append(errs, a.locality.Close())
+	}
+	return errors.Join(append(errs, a.capture.Close())...)
+}
+
+// Run gives the records of each interval to the sink until the context ends, then those of the last, begun one, and
+// closes the agent. The batch is only valid during the call. An error of the sink ends the run.
+func (a *Agent) Run(ctx context.Context, sink func([]flow.Record) error) error {
+	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var group errgroup.Group
+	group.Go(func() error { a.capture.Watch(inner); return nil })
+	if a.netlink != nil {
+		group.Go(func() error { return a.netlink.Run(inner, a.learn) })
+	}
+	err := a.loop(ctx, sink)
+	stop()
+	return errors.Join(err, group.Wait(), a.Close())
+}
+
+// loop evicts at each interval, earlier when the flow map fills up, and once more at the end.
+func (a *Agent) loop(ctx context.Context, sink func([]flow.Record) error) error {
+	tick := time.NewTicker(min(pressureEvery, a.config.Interval))
+	defer tick.Stop()
+	var batch []flow.Record
+	next := time.Now().Add(a.config.Interval)
+	for last := false; !last; {
+		select {
+		case <-ctx.Done():
+			last = true
+			if a.netlink != nil {
+				time.Sleep(settle)
+			}
+		case now := <-tick.C:
+			if now.Before(next) && a.capture.Pressure() < pressureLimit {
+				continue
+			}
+			next = now.Add(a.config.Interval)
+		}
+		var err error
+		if batch, err = a.evict(last, batch[:0]); err != nil {
+			return err
+		}
+		if err := sink(batch); err != nil {
+			return fmt.Errorf("deliver records: %w", err)
+		}
+		clear(batch)
+	}
+	return nil
+}
+
+// evict makes one interval's records.
+func (a *Agent) evict(last bool, batch []flow.Record) ([]flow.Record, error) {
+	if err := a.locality.refresh(); err != nil {
+		a.log.Debug("local addresses not read", "error", err)
+	}
+	e, err := a.capture.Evict(a.table.Add, a.table.Learn)
+	if err != nil {
+		return batch, fmt.Errorf("evict: %w", err)
+	}
+	a.table.Learn(a.take())
+	batch = a.table.Finish(e.End, last, batch)
+	if a.config.Namer != nil {
+		a.config.Namer.Name(batch)
+	}
+	a.note(e, len(batch))
+	return batch, nil
+}
+
+func (a *Agent) note(e capture.Eviction, records int) {
+	a.statusMu.Lock()
+	defer a.statusMu.Unlock()
+	a.joined = a.table.Stats()
+	a.evictions.Count++
+	a.evictions.Flows += uint64(e.Flows)
+	a.evictions.Overflowed += uint64(e.Overflowed)
+	a.evictions.Records += uint64(records)
+	a.evictions.Last = time.Now()
+	a.evictions.LastTook = e.Took
+}
+
+// learn keeps translations for the next eviction. Beyond the limit they are dropped, and counted.
+func (a *Agent) learn(batch []nat.Translation) {
+	a.learnt.mu.Lock()
+	defer a.learnt.mu.Unlock()
+	room := maxTranslations - len(a.learnt.batch)
+	if len(batch) > room {
+		a.learnt.dropped += uint64(len(batch) - room)
+		batch = batch[:room]
+	}
+	a.learnt.batch = append(a.learnt.batch, batch...)
+}
+
+func (a *Agent) take() []nat.Translation {
+	a.learnt.mu.Lock()
+	defer a.learnt.mu.Unlock()
+	batch := a.learnt.batch
+	a.learnt.batch = nil
+	return batch
+}

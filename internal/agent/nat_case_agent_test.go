@@ -1,0 +1,148 @@
+package agent_test
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seine-net/seine/internal/agent"
+	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/testkit"
+)
+
+// interval is short so that most connections here reach over several.
+const interval = 200 * time.Millisecond
+
+// identity is all that tells connections apart, and what translation did to them.
+type identity struct {
+	Proto                   flow.Proto
+	Src, Dst, Backend, SNAT netip.AddrPort
+	Zone                    uint16
+	NAT                     flow.NAT
+	ICMP                    flow.ICMP
+}
+
+func identityOf(r *flow.Record) identity {
+	return identity{
+		Proto: r.Proto, Src: r.Src.AddrPort(), Dst: r.Dst.AddrPort(), Backend: r.Backend.AddrPort(), SNAT: r.SNAT,
+		Zone: r.Zone, NAT: r.NAT, ICMP: r.ICMP,
+	}
+}
+
+// touches tells whether the record could be another view of the same connection: it bears the client's or its
+// translated address and port, on either side.
+func (id identity) touches(o identity) bool {
+	for _, mine := range []netip.AddrPort{id.Src, id.SNAT} {
+		if mine == o.Src || mine == o.Dst || mine == o.Backend || mine == o.SNAT {
+			return true
+		}
+	}
+	return false
+}
+
+// sum is what all records of a connection say together.
+type sum struct {
+	fwd, rev flow.Volume
+	// most is the largest number of records in one interval.
+	most    int
+	sources map[flow.NATSource]bool
+	// sampling is that of the last record.
+	sampling uint32
+	claimed  bool
+}
+
+// capture is an agent at work on a node and what it reported.
+type capture struct {
+	t      *testing.T
+	cancel context.CancelFunc
+	done   chan error
+
+	mu   sync.Mutex
+	sums map[identity]*sum
+}
+
+// capturing starts an agent on a namespace. Once it returns the agent sees every packet.
+func capturing(t *testing.T, node *testkit.NS, source string, sampling uint32) *capture {
+	t.Helper()
+	cfg := agent.Config{Node: "node", Interval: interval}
+	cfg.NetNS, cfg.NATSource, cfg.Sampling = node.Path, source, sampling
+	a, err := agent.New(cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatalf("start agent: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &capture{t: t, cancel: cancel, done: make(chan error, 1), sums: make(map[identity]*sum)}
+	go func() { c.done <- a.Run(ctx, c.take) }()
+	t.Cleanup(c.stop)
+	return c
+}
+
+// stop lets the agent evict for the last time. It may be called again.
+func (c *capture) stop() {
+	if c.done == nil {
+		return
+	}
+	c.cancel()
+	select {
+	case err := <-c.done:
+		if err != nil {
+			c.t.Errorf("agent ended with %v, want nil", err)
+		}
+	case <-time.After(10 * time.Second):
+		c.t.Error("agent did not end within 10 s of its context")
+	}
+	c.done = nil
+}
+
+func (c *capture) take(records []flow.Record) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := make(map[identity]int)
+	for i := range records {
+		r := &records[i]
+		if isNoise(r) {
+			continue
+		}
+		id := identityOf(r)
+		now[id]++
+		s := c.sums[id]
+		if s == nil {
+			s = &sum{sources: make(map[flow.NATSource]bool)}
+			c.sums[id] = s
+		}
+		s.add(r)
+		s.most = max(s.most, now[id])
+	}
+	return nil
+}
+
+func (s *sum) add(r *flow.Record) {
+	s.fwd.Bytes += r.Fwd.Bytes
+	s.fwd.Packets += r.Fwd.Packets
+	s.rev.Bytes += r.Rev.Bytes
+	s.rev.Packets += r.Rev.Packets
+	s.sources[r.NATSource] = true
+	s.sampling = r.Sampling
+}
+
+// isNoise tells what hosts say of their own accord: neighbour discovery and multicast membership.
+func isNoise(r *flow.Record) bool {
+	const igmp = 2
+	isDiscovery := r.Proto == flow.ICMPv6 && r.ICMP.Type >= 130 && r.ICMP.Type <= 143
+	return isDiscovery || r.Proto == igmp
+}
+
+// checkUnclaimed reports records that no case expected. The agent must have stopped.
+func (c *capture) checkUnclaimed() {
+	c.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, s := range c.sums {
+		if !s.claimed {
+			c.t.Errorf("record of no connection that was made: %+v fwd %+v rev %+v", id, s.fwd, s.rev)
+		}
+	}
+}

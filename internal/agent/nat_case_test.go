@@ -1,0 +1,121 @@
+package agent_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/testkit"
+)
+
+// The ways to a server that cases dial.
+var (
+	client  = func(s *stage) *testkit.Host { return s.Client }
+	outside = func(s *stage) *testkit.Host { return s.Outside }
+	node    = func(s *stage) *testkit.Host { return s.Node }
+)
+
+func service(n int, port uint16) func(*stage) netip.AddrPort {
+	return func(s *stage) netip.AddrPort { return s.service(n, port) }
+}
+
+func nodePort(port uint16) func(*stage) netip.AddrPort {
+	return func(s *stage) netip.AddrPort { return s.at(s.Node, port) }
+}
+
+func direct(h func(*stage) *testkit.Host, port uint16) func(*stage) netip.AddrPort {
+	return func(s *stage) netip.AddrPort { return s.at(h(s), port) }
+}
+
+var (
+	server1 = func(s *stage) *testkit.Host { return s.Server1 }
+	server2 = func(s *stage) *testkit.Host { return s.Server2 }
+	server3 = func(s *stage) *testkit.Host { return s.Server3 }
+)
+
+const both = flow.DNAT | flow.SNAT
+
+// natCases are the ways of a connection through a node. Each drives its traffic and returns the truth about it.
+var natCases = []struct {
+	name  string
+	drive func(*testing.T, *stage) []truth
+}{
+	{"older than the agent", older},
+	{"cluster ip", dial{client, "tcp", service(testkit.WebService, 80), flow.DNAT, false}.drive},
+	{"cluster ip on one bridge", dial{client, "tcp", service(testkit.NearService, 80), flow.DNAT, false}.drive},
+	{"cluster ip on the other node", dial{client, "tcp", service(testkit.FarService, 80), flow.DNAT, false}.drive},
+	{"interface counters", counters},
+	{"masquerade", dial{client, "tcp", direct(outside, testkit.TCPPort), flow.SNAT, false}.drive},
+	{"udp masquerade", dial{client, "udp", direct(outside, testkit.UDPPort), flow.SNAT, false}.drive},
+	{"hairpin", dial{client, "tcp", service(testkit.SelfService, 80), both, false}.drive},
+	{"node port", dial{outside, "tcp", nodePort(testkit.WebNodePort), both, false}.drive},
+	{"node port, backend on the other node", dial{outside, "tcp", nodePort(testkit.FarNodePort), both, false}.drive},
+	{"node port, local policy", dial{outside, "tcp", nodePort(testkit.LocalNodePort), flow.DNAT, false}.drive},
+	{"host network client", dial{node, "tcp", service(testkit.WebService, 80), both, false}.drive},
+	{"udp", dial{client, "udp", service(testkit.NameService, 53), flow.DNAT, false}.drive},
+	{"icmp echo, cluster ip", ping(func(s *stage) netip.Addr { return s.VIP(s.v6, testkit.PingService) }, flow.DNAT)},
+	{"icmp echo, masquerade", ping(func(s *stage) netip.Addr { return s.Outside.Addr(s.v6) }, flow.SNAT)},
+	{"icmp error", closedPort},
+	{"sctp", sctp},
+	{"tuple reuse", reuse},
+	{"no endpoints", noEndpoints},
+	{"first packet flooded", dial{client, "tcp", service(testkit.NearService, 80), flow.DNAT, true}.drive},
+	{"first packet flooded, untranslated", dial{client, "tcp", direct(server1, testkit.TCPPort), 0, true}.drive},
+	{"plain on one bridge", dial{client, "tcp", direct(server1, testkit.TCPPort), 0, false}.drive},
+	{"plain over two bridges", dial{client, "tcp", direct(server2, testkit.TCPPort), 0, false}.drive},
+	{"plain over bridge and macvlan", dial{client, "tcp", direct(server3, testkit.TCPPort), 0, false}.drive},
+	{"plain udp", dial{client, "udp", direct(server2, testkit.UDPPort), 0, false}.drive},
+}
+
+// natKinds and natSources span the runs of the cases. Other sources need kernels that have them.
+var (
+	natKinds   = []testkit.RuleKind{testkit.IPTables, testkit.NFTables}
+	natSources = []string{"kfunc", "ctnetlink"}
+	families   = []struct {
+		name string
+		v6   bool
+	}{{"ipv4", false}, {"ipv6", true}}
+)
+
+// TestNATCases sends each case's traffic through a node with an agent and holds all that it reports against
+// conntrack, the interfaces and the senders. A case waits, once driven, for the agent's end to be checked.
+func TestNATCases(t *testing.T) {
+	testkit.SinceKernel(t, "6.6", "TCX")
+	for _, kind := range natKinds {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			c := testkit.NewCluster(t)
+			c.Node.Apply(kind, c.Rules())
+			for _, source := range natSources {
+				t.Run(source, func(t *testing.T) { runCases(t, c, source) })
+			}
+		})
+	}
+}
+
+func runCases(t *testing.T, c *testkit.Cluster, source string) {
+	stages := make([]*stage, len(families))
+	for i, f := range families {
+		stages[i] = &stage{Cluster: c, v6: f.v6}
+		stages[i].older = mustDial(t, c.Client, "tcp", stages[i].service(testkit.WebService, 80), 0)
+		mustExchange(t, stages[i].older, messageSize, 1)
+	}
+	reported := capturing(t, c.Node.NS, source, 1)
+	ran := 0
+	for i, f := range families {
+		for _, tt := range natCases {
+			t.Run(f.name+"/"+tt.name, func(t *testing.T) {
+				ran++
+				all := tt.drive(t, stages[i])
+				t.Parallel()
+				reported.check(t, all)
+			})
+		}
+	}
+	t.Cleanup(func() {
+		if ran == len(families)*len(natCases) {
+			reported.checkUnclaimed()
+		}
+	})
+	reported.stop()
+}

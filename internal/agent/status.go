@@ -1,0 +1,75 @@
+package agent
+
+import (
+	"time"
+
+	"github.com/seine-net/seine/internal/capture"
+)
+
+// Status is what a running agent tells of itself.
+type Status struct {
+	Node     string            `json:"node"`
+	Version  string            `json:"version"`
+	Started  time.Time         `json:"started"`
+	Interval string            `json:"interval"`
+	Sampling uint32            `json:"sampling"`
+	Features []capture.Feature `json:"features"`
+	// Map is the flow map's filling.
+	Map      MapUse             `json:"map"`
+	Evicted  Evicted            `json:"evicted"`
+	Losses   []capture.Loss     `json:"losses"`
+	Coverage []capture.Coverage `json:"coverage"`
+	Failed   map[string]string  `json:"failed,omitempty"`
+}
+
+// MapUse tells how full the flow map is.
+type MapUse struct {
+	Used float64 `json:"used"`
+	Max  uint32  `json:"max"`
+	// Connections is the number of connections remembered across intervals.
+	Connections int `json:"connections"`
+}
+
+// Evicted counts what came out of the kernel since the start.
+type Evicted struct {
+	Times    uint64    `json:"times"`
+	Flows    uint64    `json:"flows"`
+	Records  uint64    `json:"records"`
+	Last     time.Time `json:"last"`
+	LastTook string    `json:"last_took"`
+}
+
+// Status reads the present state; any goroutine may call it until Run returns.
+func (a *Agent) Status() Status {
+	c := a.capture.Status()
+	a.statusMu.Lock()
+	defer a.statusMu.Unlock()
+	s := Status{
+		Node: a.config.Node, Version: Version(), Started: a.started, Interval: a.config.Interval.String(),
+		Sampling: max(a.config.Sampling, 1), Features: c.Features,
+		Map: MapUse{Used: c.Pressure, Max: c.MaxFlows, Connections: a.joined.Connections},
+		Evicted: Evicted{
+			Times: a.evictions.Count, Flows: a.evictions.Flows, Records: a.evictions.Records,
+			Last: a.evictions.Last, LastTook: a.evictions.LastTook.Round(time.Microsecond).String(),
+		},
+		Losses: append(c.Losses, a.losses()...), Coverage: c.Coverage, Failed: c.Failed,
+	}
+	return s
+}
+
+// losses adds to capture's what user space lost.
+func (a *Agent) losses() []capture.Loss {
+	out := []capture.Loss{
+		{Reason: "connections_forgotten", Count: a.joined.Forgotten, Detail: "connections forgotten as too many were remembered: orientation may be guessed anew"},
+	}
+	if a.netlink == nil {
+		return out
+	}
+	a.learnt.mu.Lock()
+	defer a.learnt.mu.Unlock()
+	n := a.netlink.Stats()
+	return append(out,
+		capture.Loss{Reason: "conntrack_overruns", Count: n.Overruns, Detail: "conntrack events lost; a new dump followed each time"},
+		capture.Loss{Reason: "translations_refused", Count: a.joined.Refused + a.learnt.dropped, Detail: "translations not kept as too many were known"},
+	)
+}

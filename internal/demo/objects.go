@@ -1,0 +1,36 @@
+package demo
+
+import (
+	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/kube"
+)
+
+// Objects returns the cluster's pods, Services and nodes, for naming. They never change while the cluster lives.
+func (c *Cluster) Objects() []kube.Object {
+	var objects []kube.Object
+	for _, n := range nodePlans {
+		objects = append(objects, kube.Object{Kind: flow.Node, Name: n.name, Node: n.name, Zone: n.zone, Addrs: n.addrs()})
+	}
+	for _, p := range podPlans() {
+		objects = append(objects, podObject(p))
+	}
+	for _, s := range servicePlans {
+		objects = append(objects, serviceObject(s))
+	}
+	return objects
+}
+
+func podObject(p podPlan) kube.Object {
+	return kube.Object{
+		Kind: flow.Pod, Namespace: p.namespace, Name: p.name, Workload: p.workload(),
+		Node: p.node.name, Zone: p.node.zone, Service: p.service(), App: p.workloadPlan.name, Addrs: p.addrs,
+	}
+}
+
+func serviceObject(s servicePlan) kube.Object {
+	o := kube.Object{Kind: flow.Service, Namespace: s.namespace, Name: s.name, Addrs: s.addrs()}
+	for _, p := range s.ports {
+		o.Ports = append(o.Ports, kube.Port{Port: p.port, Proto: p.proto, NodePort: p.nodePort})
+	}
+	return o
+}

@@ -1,0 +1,99 @@
+package flow
+
+// Time is nanoseconds since the Unix epoch.
+type Time int64
+
+// Proto is an IP protocol number.
+type Proto uint8
+
+// The protocols that records name; any other shows its number.
+const (
+	ICMPv4 Proto = 1
+	TCP    Proto = 6
+	UDP    Proto = 17
+	ICMPv6 Proto = 58
+	SCTP   Proto = 132
+)
+
+// NAT is a set of rewrites.
+type NAT uint8
+
+// The rewrites: DNAT replaced the dialled address, SNAT the client's.
+const (
+	DNAT NAT = 1 << iota
+	SNAT
+)
+
+// NATSource is the means by which a translation was learnt.
+type NATSource uint8
+
+// The sources of translations; NoSource means that none knew the connection.
+const (
+	NoSource NATSource = iota
+	KFunc
+	FEntry
+	KProbe
+	CTNetlink
+)
+
+// Orientation is the evidence that told client from server, best first.
+type Orientation uint8
+
+// The kinds of evidence.
+const (
+	ByConntrack Orientation = iota + 1
+	BySYN
+	ByFirstPacket
+	ByPort
+)
+
+// Reporter is the role of the reporting node in a connection.
+type Reporter uint8
+
+// The roles: Client and Server own that end, Transit only forwards.
+const (
+	Transit Reporter = iota
+	Client
+	Server
+)
+
+// Kind is the kind of object that an endpoint is.
+type Kind uint8
+
+// The kinds of endpoint.
+const (
+	UnknownKind Kind = iota
+	Pod
+	Service
+	Node
+	External
+)
+
+// Resolution is how an endpoint was identified.
+type Resolution uint8
+
+// The ways of identifying an endpoint.
+const (
+	Unresolved Resolution = iota
+	ByPodIP
+	ByServiceIP
+	ByNodeIP
+	ByCgroup
+	BySubnet
+	ByDNS
+)
+
+// TCPFlags is the flags octet of the TCP header (RFC 9293, with CWR and ECE of RFC 3168).
+type TCPFlags uint8
+
+// The TCP flags.
+const (
+	FIN TCPFlags = 1 << iota
+	SYN
+	RST
+	PSH
+	ACK
+	URG
+	ECE
+	CWR
+)

@@ -1,0 +1,88 @@
+package flow
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+var (
+	fieldsByName = index(fields, func(f *Field) string { return f.Name })
+	fieldsByID   = index(fields, func(f *Field) FieldID { return f.ID })
+)
+
+// Fields returns all fields in the order in which they are listed. The slice is the caller's.
+func Fields() []*Field { return slices.Clone(fields) }
+
+// DefaultFields returns the fields that a record is written with when the user names none:
+// all but those that are OnRequest.
+func DefaultFields() []*Field {
+	return slices.DeleteFunc(Fields(), func(f *Field) bool { return f.OnRequest })
+}
+
+// ShownFields returns the fields that a table of records has when the user names none.
+func ShownFields() []*Field {
+	return slices.DeleteFunc(Fields(), func(f *Field) bool { return !f.Shown })
+}
+
+// FieldByName returns the field with an API name such as "src.addr".
+func FieldByName(name string) (*Field, bool) {
+	f, ok := fieldsByName[name]
+	return f, ok
+}
+
+// FieldByID returns the field with a stable number.
+func FieldByID(id FieldID) (*Field, bool) {
+	f, ok := fieldsByID[id]
+	return f, ok
+}
+
+// SelectFields returns the named fields in the order given. The error for an unknown name suggests the nearest one.
+func SelectFields(names []string) ([]*Field, error) {
+	selected := make([]*Field, len(names))
+	for i, name := range names {
+		f, ok := fieldsByName[name]
+		if !ok {
+			return nil, fmt.Errorf("select field %q: unknown; did you mean %q? (seine fields lists all)", name, nearest(name))
+		}
+		selected[i] = f
+	}
+	return selected, nil
+}
+
+// nearest returns a field name that holds the name, or else the one with the smallest edit distance.
+func nearest(name string) string {
+	for _, f := range fields {
+		if strings.Contains(f.Name, name) {
+			return f.Name
+		}
+	}
+	best := slices.MinFunc(fields, func(a, b *Field) int {
+		return editDistance(a.Name, name) - editDistance(b.Name, name)
+	})
+	return best.Name
+}
+
+// editDistance is the Levenshtein distance in bytes. Names beyond maxName count as that long,
+// so that the work is bounded whatever a user sends.
+func editDistance(a, b string) int {
+	const maxName = 64
+	b = b[:min(len(b), maxName)]
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substitute := diagonal
+			if a[i] != b[j] {
+				substitute++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(substitute, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
