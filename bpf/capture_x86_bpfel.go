@@ -163,6 +163,29 @@ const (
 	CaptureNatMeansNAT_BY_LOOKUP  CaptureNatMeans = 2
 )
 
+type CapturePacket struct {
+	_         structs.HostLayout
+	Tuple     CaptureTuple
+	QuotedDst CaptureAddr
+	Cursor    struct {
+		_             structs.HostLayout
+		Offset        uint32
+		Fragment      uint32
+		Proto         uint8
+		FirstFragment bool
+		LaterFragment bool
+		_             [1]byte
+	}
+	Seq         uint32
+	Proto       uint8
+	IcmpType    uint8
+	IcmpCode    uint8
+	TcpFlags    uint8
+	QuotedProto uint8
+	Opens       bool
+	_           [2]byte
+}
+
 type CapturePortRange struct {
 	_    structs.HostLayout
 	Low  uint16
@@ -219,6 +242,7 @@ const (
 	CaptureMapSeineGrace          = "seine_grace"
 	CaptureMapSeineNat            = "seine_nat"
 	CaptureMapSeineOverflow       = "seine_overflow"
+	CaptureMapSeinePacket         = "seine_packet"
 	CaptureMapSeineRules          = "seine_rules"
 	CaptureMapSeineScratch        = "seine_scratch"
 	CaptureMapSeineUncounted      = "seine_uncounted"
@@ -306,6 +330,7 @@ type CaptureMapSpecs struct {
 	SeineGrace     *ebpf.MapSpec `ebpf:"seine_grace"`
 	SeineNat       *ebpf.MapSpec `ebpf:"seine_nat"`
 	SeineOverflow  *ebpf.MapSpec `ebpf:"seine_overflow"`
+	SeinePacket    *ebpf.MapSpec `ebpf:"seine_packet"`
 	SeineRules     *ebpf.MapSpec `ebpf:"seine_rules"`
 	SeineScratch   *ebpf.MapSpec `ebpf:"seine_scratch"`
 	SeineUncounted *ebpf.MapSpec `ebpf:"seine_uncounted"`
@@ -359,6 +384,7 @@ type CaptureMaps struct {
 	SeineGrace     *ebpf.Map `ebpf:"seine_grace"`
 	SeineNat       *ebpf.Map `ebpf:"seine_nat"`
 	SeineOverflow  *ebpf.Map `ebpf:"seine_overflow"`
+	SeinePacket    *ebpf.Map `ebpf:"seine_packet"`
 	SeineRules     *ebpf.Map `ebpf:"seine_rules"`
 	SeineScratch   *ebpf.Map `ebpf:"seine_scratch"`
 	SeineUncounted *ebpf.Map `ebpf:"seine_uncounted"`
@@ -373,6 +399,7 @@ func (m *CaptureMaps) Close() error {
 		m.SeineGrace,
 		m.SeineNat,
 		m.SeineOverflow,
+		m.SeinePacket,
 		m.SeineRules,
 		m.SeineScratch,
 		m.SeineUncounted,

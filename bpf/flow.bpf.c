@@ -205,20 +205,31 @@ static __always_inline void count_flow(struct __sk_buff *skb, const struct packe
 		resolve(skb, p, v);
 }
 
+/* count_packet counts the packet in hand. */
+__noinline int count_packet(struct __sk_buff *skb, __u32 hook)
+{
+	struct packet *p = packet_in_hand();
+
+	if (!p)
+		return 0;
+	if (config_rules && !accepted(p, hook & 1))
+		count_outside(skb, hook & 1, UNCOUNTED_FILTERED);
+	else
+		count_flow(skb, p, hook & 1);
+	return 0;
+}
+
 static __always_inline int capture(struct __sk_buff *skb, enum hook hook, bool has_link_layer)
 {
-	struct packet p = {};
 	int outside;
 
 	if (config_sampling > 1 && bpf_get_prandom_u32() % config_sampling)
 		return NEXT;
-	outside = parse(skb, has_link_layer, &p);
-	if (!outside && config_rules && !accepted(&p, hook))
-		outside = 1 + UNCOUNTED_FILTERED;
+	outside = parse_packet(skb, has_link_layer);
 	if (outside)
 		count_outside(skb, hook, outside - 1);
 	else
-		count_flow(skb, &p, hook);
+		count_packet(skb, hook);
 	return NEXT;
 }
 

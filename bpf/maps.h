@@ -5,6 +5,30 @@
 #include "config.h"
 #include "record.h"
 
+/* cursor walks over the headers. fragment is the IP identification where the packet is a fragment.
+ */
+struct cursor {
+	__u32 offset;
+	__u32 fragment;
+	__u8 proto;
+	bool first_fragment;
+	bool later_fragment;
+};
+
+/* packet is what the parser found. Ports are in host byte order; tuple.src sent the packet. */
+struct packet {
+	struct tuple tuple;
+	struct addr quoted_dst;
+	struct cursor cursor;
+	__u32 seq;
+	__u8 proto;
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u8 tcp_flags;
+	__u8 quoted_proto;
+	bool opens;
+};
+
 /* Connection on an interface -> counters. Programs write to the active one of the pair; user space
  * drains the other, to which nobody writes, so no count is lost. When full, packets go to the
  * overflow ring. */
@@ -89,6 +113,22 @@ struct {
 	__type(key, __u32);
 	__type(value, struct flow_value);
 } seine_scratch SEC(".maps");
+
+/* The packet in hand. It lies here, not on the stack, so that parsing and counting can be functions
+ * that the verifier checks by themselves: as one, their paths would multiply. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct packet);
+} seine_packet SEC(".maps");
+
+static __always_inline struct packet *packet_in_hand(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&seine_packet, &zero);
+}
 
 static __always_inline void count_error(enum error reason)
 {

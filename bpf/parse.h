@@ -48,30 +48,6 @@
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
 
-/* packet is what the parser found. Ports are in host byte order; tuple.src sent the packet. */
-struct packet {
-	struct tuple tuple;
-	struct addr quoted_dst;
-	__u32 seq;
-	__u8 proto;
-	__u8 icmp_type;
-	__u8 icmp_code;
-	__u8 tcp_flags;
-	__u8 quoted_proto;
-	bool opens;
-};
-
-/* cursor walks over the headers. fragment is the IP identification where the packet is a fragment.
- */
-struct cursor {
-	struct __sk_buff *skb;
-	__u32 offset;
-	__u32 fragment;
-	__u8 proto;
-	bool first_fragment;
-	bool later_fragment;
-};
-
 /* load copies n bytes at the offset, from the linear part if they lie there. Returns 0, or less
  * beyond the end. */
 static __always_inline int load(struct __sk_buff *skb, __u32 offset, void *to, __u32 n)
@@ -97,17 +73,17 @@ static __always_inline void map_ipv4(struct addr *to, __be32 from)
 }
 
 /* link_layer moves the cursor to the network header and returns the ethertype, or 0. */
-static __always_inline __u16 link_layer(struct cursor *c)
+static __always_inline __u16 link_layer(struct __sk_buff *skb, struct cursor *c)
 {
 	__be16 proto;
 
-	if (load(c->skb, ETH_PROTO_OFFSET, &proto, sizeof(proto)))
+	if (load(skb, ETH_PROTO_OFFSET, &proto, sizeof(proto)))
 		return 0;
 	c->offset = ETH_LENGTH;
 	for (int i = 0; i < MAX_VLAN_TAGS; i++) {
 		if (proto != bpf_htons(ETH_P_8021Q) && proto != bpf_htons(ETH_P_8021AD))
 			break;
-		if (load(c->skb, c->offset + 2, &proto, sizeof(proto)))
+		if (load(skb, c->offset + 2, &proto, sizeof(proto)))
 			return 0;
 		c->offset += VLAN_LENGTH;
 	}
@@ -127,13 +103,13 @@ struct ipv4_header {
 	__be32 dst;
 };
 
-static __always_inline int parse_ipv4(struct cursor *c, struct tuple *t)
+static __always_inline int parse_ipv4(struct __sk_buff *skb, struct cursor *c, struct tuple *t)
 {
 	struct ipv4_header ip;
 	__u32 length;
 	__u16 fragment;
 
-	if (load(c->skb, c->offset, &ip, sizeof(ip)))
+	if (load(skb, c->offset, &ip, sizeof(ip)))
 		return -1;
 	length = (ip.version_length & 0xf) * 4;
 	if (ip.version_length >> 4 != 4 || length < IPV4_MIN_LENGTH)
@@ -175,11 +151,11 @@ struct extension_header {
 
 /* skip_extension moves the cursor over one IPv6 extension header. Returns 0, or less if it is cut
  * short. */
-static __always_inline int skip_extension(struct cursor *c)
+static __always_inline int skip_extension(struct __sk_buff *skb, struct cursor *c)
 {
 	struct extension_header h;
 
-	if (load(c->skb, c->offset, &h, sizeof(h)))
+	if (load(skb, c->offset, &h, sizeof(h)))
 		return -1;
 	if (c->proto == PROTO_FRAGMENT) {
 		c->later_fragment = bpf_ntohs(h.fragment) & IPV6_FRAGMENT_OFFSET;
@@ -198,11 +174,12 @@ static __always_inline int skip_extension(struct cursor *c)
 }
 
 /* parse_ipv6_fixed leaves the cursor behind the fixed header. */
-static __always_inline int parse_ipv6_fixed(struct cursor *c, struct tuple *t)
+static __always_inline int parse_ipv6_fixed(struct __sk_buff *skb, struct cursor *c,
+					    struct tuple *t)
 {
 	struct ipv6_header ip;
 
-	if (load(c->skb, c->offset, &ip, sizeof(ip)) || ip.version >> 4 != 6)
+	if (load(skb, c->offset, &ip, sizeof(ip)) || ip.version >> 4 != 6)
 		return -1;
 	t->src = ip.src;
 	t->dst = ip.dst;
@@ -211,30 +188,45 @@ static __always_inline int parse_ipv6_fixed(struct cursor *c, struct tuple *t)
 	return 0;
 }
 
-/* parse_ipv6 leaves the cursor behind the last extension header. What cannot be followed is counted
- * without ports, under the protocol number reached. */
-static __always_inline int parse_ipv6(struct cursor *c, struct tuple *t)
+/* follow_extensions moves the cursor of the packet in hand behind the last extension header. What
+ * cannot be followed is counted without ports, under the protocol number reached. */
+__noinline int follow_extensions(struct __sk_buff *skb)
 {
-	if (parse_ipv6_fixed(c, t))
-		return -1;
+	struct packet *p = packet_in_hand();
+
+	if (!p)
+		return 0;
 	for (int i = 0; i < MAX_EXTENSION_HEADERS; i++) {
-		if (!is_extension(c->proto) || c->later_fragment)
+		if (!is_extension(p->cursor.proto) || p->cursor.later_fragment)
 			return 0;
-		if (skip_extension(c)) {
+		if (skip_extension(skb, &p->cursor)) {
 			count_error(ERROR_TRUNCATED);
 			return 0;
 		}
 	}
-	if (is_extension(c->proto))
+	if (is_extension(p->cursor.proto))
 		count_error(ERROR_EXTENSION_HEADERS);
 	return 0;
 }
 
-static __always_inline int parse_network(struct cursor *c, __u16 ethertype, struct tuple *t)
+static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, struct cursor *c)
+{
+	if (parse_ipv6_fixed(skb, c, &p->tuple))
+		return -1;
+	if (is_extension(c->proto)) {
+		p->cursor = *c;
+		follow_extensions(skb);
+		*c = p->cursor;
+	}
+	return 0;
+}
+
+static __always_inline int parse_network(struct __sk_buff *skb, struct packet *p, struct cursor *c,
+					 __u16 ethertype)
 {
 	if (ethertype == ETH_P_IP)
-		return parse_ipv4(c, t);
-	return parse_ipv6(c, t);
+		return parse_ipv4(skb, c, &p->tuple);
+	return parse_ipv6(skb, p, c);
 }
 
 static __always_inline bool has_ports(__u8 proto)
@@ -252,11 +244,11 @@ struct tcp_header {
 	__u8 flags;
 };
 
-static __always_inline int parse_tcp(struct cursor *c, struct packet *p)
+static __always_inline int parse_tcp(struct __sk_buff *skb, struct cursor *c, struct packet *p)
 {
 	struct tcp_header h;
 
-	if (load(c->skb, c->offset, &h, sizeof(h)))
+	if (load(skb, c->offset, &h, sizeof(h)))
 		return -1;
 	p->tuple.sport = bpf_ntohs(h.sport);
 	p->tuple.dport = bpf_ntohs(h.dport);
@@ -266,11 +258,11 @@ static __always_inline int parse_tcp(struct cursor *c, struct packet *p)
 	return 0;
 }
 
-static __always_inline int parse_ports(struct cursor *c, struct tuple *t)
+static __always_inline int parse_ports(struct __sk_buff *skb, struct cursor *c, struct tuple *t)
 {
 	__be16 ports[2];
 
-	if (load(c->skb, c->offset, ports, sizeof(ports)))
+	if (load(skb, c->offset, ports, sizeof(ports)))
 		return -1;
 	t->sport = bpf_ntohs(ports[0]);
 	t->dport = bpf_ntohs(ports[1]);
@@ -278,14 +270,13 @@ static __always_inline int parse_ports(struct cursor *c, struct tuple *t)
 }
 
 /* parse_sctp looks at the first chunk, too: INIT stands alone in its packet (RFC 9260, 6.10). */
-static __always_inline int parse_sctp(struct cursor *c, struct packet *p)
+static __always_inline int parse_sctp(struct __sk_buff *skb, struct cursor *c, struct packet *p)
 {
 	__u8 chunk = 0;
 
-	if (parse_ports(c, &p->tuple))
+	if (parse_ports(skb, c, &p->tuple))
 		return -1;
-	p->opens =
-		!load(c->skb, c->offset + SCTP_LENGTH, &chunk, sizeof(chunk)) && chunk == SCTP_INIT;
+	p->opens = !load(skb, c->offset + SCTP_LENGTH, &chunk, sizeof(chunk)) && chunk == SCTP_INIT;
 	return 0;
 }
 
@@ -320,24 +311,24 @@ static __always_inline bool icmp_quotes(__u8 proto, __u8 type)
 /* parse_quoted reads the packet that an ICMP error quotes: its tuple lies the other way round, so
  * its source port is the port of the error's destination. IPv6 extension headers in it are not
  * followed. */
-static __always_inline void parse_quoted(struct cursor *c, struct packet *p)
+static __always_inline void parse_quoted(struct __sk_buff *skb, struct cursor *c, struct packet *p)
 {
-	struct cursor in = { .skb = c->skb, .offset = c->offset + sizeof(struct icmp_header) };
+	struct cursor in = { .offset = c->offset + sizeof(struct icmp_header) };
 	struct tuple quoted = {};
 	struct icmp_header icmp;
 	int failed;
 
 	if (p->proto == PROTO_ICMP)
-		failed = parse_ipv4(&in, &quoted);
+		failed = parse_ipv4(skb, &in, &quoted);
 	else
-		failed = parse_ipv6_fixed(&in, &quoted);
+		failed = parse_ipv6_fixed(skb, &in, &quoted);
 	if (failed || in.later_fragment)
 		return;
 	if (has_ports(in.proto)) {
-		if (parse_ports(&in, &quoted))
+		if (parse_ports(skb, &in, &quoted))
 			return;
 	} else if (in.proto == p->proto) {
-		if (load(in.skb, in.offset, &icmp, sizeof(icmp)) ||
+		if (load(skb, in.offset, &icmp, sizeof(icmp)) ||
 		    icmp_query(in.proto, icmp.type) < 0)
 			return;
 		quoted.sport = quoted.dport = bpf_ntohs(icmp.id);
@@ -350,12 +341,12 @@ static __always_inline void parse_quoted(struct cursor *c, struct packet *p)
 	p->quoted_proto = in.proto;
 }
 
-static __always_inline int parse_icmp(struct cursor *c, struct packet *p)
+static __always_inline int parse_icmp(struct __sk_buff *skb, struct cursor *c, struct packet *p)
 {
 	struct icmp_header h;
 	int query;
 
-	if (load(c->skb, c->offset, &h, sizeof(h)))
+	if (load(skb, c->offset, &h, sizeof(h)))
 		return -1;
 	p->icmp_type = h.type;
 	p->icmp_code = h.code;
@@ -365,7 +356,7 @@ static __always_inline int parse_icmp(struct cursor *c, struct packet *p)
 		p->icmp_type = query;
 		p->tuple.sport = p->tuple.dport = bpf_ntohs(h.id);
 	} else if (icmp_quotes(p->proto, h.type)) {
-		parse_quoted(c, p);
+		parse_quoted(skb, c, p);
 	}
 	return 0;
 }
@@ -398,7 +389,8 @@ static __always_inline void keep_fragment(struct cursor *c, struct packet *p)
 	bpf_map_update_elem(&seine_fragments, &key, &ports, BPF_ANY);
 }
 
-static __always_inline void parse_transport(struct cursor *c, struct packet *p)
+static __always_inline void parse_transport(struct __sk_buff *skb, struct cursor *c,
+					    struct packet *p)
 {
 	int failed = 0;
 
@@ -409,29 +401,39 @@ static __always_inline void parse_transport(struct cursor *c, struct packet *p)
 		return;
 	}
 	if (p->proto == PROTO_TCP)
-		failed = parse_tcp(c, p);
+		failed = parse_tcp(skb, c, p);
 	else if (p->proto == PROTO_SCTP)
-		failed = parse_sctp(c, p);
+		failed = parse_sctp(skb, c, p);
 	else if (has_ports(p->proto))
-		failed = parse_ports(c, &p->tuple);
+		failed = parse_ports(skb, c, &p->tuple);
 	else if (p->proto == PROTO_ICMP || p->proto == PROTO_ICMPV6)
-		failed = parse_icmp(c, p);
+		failed = parse_icmp(skb, c, p);
 	if (failed)
 		count_error(ERROR_TRUNCATED);
 	else if (c->first_fragment && has_ports(p->proto))
 		keep_fragment(c, p);
 }
 
-/* parse fills p. Returns 0, or 1 + the reason why the packet belongs to no flow. */
 static __always_inline int parse(struct __sk_buff *skb, bool has_link_layer, struct packet *p)
 {
-	struct cursor c = { .skb = skb };
-	__u16 ethertype = has_link_layer ? link_layer(&c) : bpf_ntohs(skb->protocol);
+	struct cursor c = {};
+	__u16 ethertype = has_link_layer ? link_layer(skb, &c) : bpf_ntohs(skb->protocol);
 
 	if (ethertype != ETH_P_IP && ethertype != ETH_P_IPV6)
 		return 1 + UNCOUNTED_NOT_IP;
-	if (parse_network(&c, ethertype, &p->tuple))
+	if (parse_network(skb, p, &c, ethertype))
 		return 1 + UNCOUNTED_MALFORMED;
-	parse_transport(&c, p);
+	parse_transport(skb, &c, p);
 	return 0;
+}
+
+/* parse_packet fills the packet in hand. Returns 0, or 1 + the reason why it belongs to no flow. */
+__noinline int parse_packet(struct __sk_buff *skb, __u32 has_link_layer)
+{
+	struct packet *p = packet_in_hand();
+
+	if (!p)
+		return 1 + UNCOUNTED_LOST;
+	__builtin_memset(p, 0, sizeof(*p));
+	return parse(skb, has_link_layer, p);
 }
