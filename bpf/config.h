@@ -23,6 +23,8 @@ volatile __u32 active_map = 0;
 /* Flows in each map, so that user space can drain one before it is full. */
 volatile __u64 flow_count[2];
 
-/* A flow's conntrack entry is looked up this often at most. */
-#define NAT_TRIES 4
+/* So many of a flow's packets in an interval are looked at for their conntrack entry, and so many
+ * of these looked up. What is not found by then is not tracked, or found on another interface. */
+#define NAT_TRIES 32
+#define NAT_LOOKUPS 4
 #define MAX_RULES 16

@@ -55,22 +55,24 @@ static __always_inline enum direction direction(const struct tuple *t)
 	return t->sport <= t->dport ? DIR_UP : DIR_DOWN;
 }
 
+/* make_key writes ports, and protocol and ICMP, as words: the map hashes and compares words, and
+ * what is written in parts and read whole stalls the processor. */
 static __always_inline void make_key(struct flow_key *key, const struct packet *p, __u32 ifindex,
 				     enum direction dir)
 {
 	const struct tuple *t = &p->tuple;
+	__u32 low = dir == DIR_UP ? t->sport : t->dport;
+	__u32 high = dir == DIR_UP ? t->dport : t->sport;
+	__u32 ports = low | high << 16;
+	__u32 kind = p->proto | (__u32)p->icmp_type << 8 | (__u32)p->icmp_code << 16;
+	__u32 gen = 0;
 
 	key->low = dir == DIR_UP ? t->src : t->dst;
 	key->high = dir == DIR_UP ? t->dst : t->src;
-	key->low_port = dir == DIR_UP ? t->sport : t->dport;
-	key->high_port = dir == DIR_UP ? t->dport : t->sport;
 	key->ifindex = ifindex;
-	key->proto = p->proto;
-	key->icmp_type = p->icmp_type;
-	key->icmp_code = p->icmp_code;
-	key->pad1 = 0;
-	key->gen = 0;
-	key->pad2 = 0;
+	__builtin_memcpy(&key->low_port, &ports, sizeof(ports));
+	__builtin_memcpy(&key->proto, &kind, sizeof(kind));
+	__builtin_memcpy(&key->gen, &gen, sizeof(gen));
 }
 
 static __always_inline struct flow_value *find(struct flow_key *key, __u32 map)
@@ -205,31 +207,20 @@ static __always_inline void count_flow(struct __sk_buff *skb, const struct packe
 		resolve(skb, p, v);
 }
 
-/* count_packet counts the packet in hand. */
-__noinline int count_packet(struct __sk_buff *skb, __u32 hook)
-{
-	struct packet *p = packet_in_hand();
-
-	if (!p)
-		return 0;
-	if (config_rules && !accepted(p, hook & 1))
-		count_outside(skb, hook & 1, UNCOUNTED_FILTERED);
-	else
-		count_flow(skb, p, hook & 1);
-	return 0;
-}
-
 static __always_inline int capture(struct __sk_buff *skb, enum hook hook, bool has_link_layer)
 {
+	struct packet p = {};
 	int outside;
 
 	if (config_sampling > 1 && bpf_get_prandom_u32() % config_sampling)
 		return NEXT;
-	outside = parse_packet(skb, has_link_layer);
+	outside = parse(skb, has_link_layer, &p);
+	if (!outside && config_rules && !accepted(&p, hook))
+		outside = 1 + UNCOUNTED_FILTERED;
 	if (outside)
 		count_outside(skb, hook, outside - 1);
 	else
-		count_packet(skb, hook);
+		count_flow(skb, &p, hook);
 	return NEXT;
 }
 

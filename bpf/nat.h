@@ -139,9 +139,8 @@ static __always_inline void resolve_by_lookup(struct __sk_buff *skb, const struc
 {
 	if (p->proto != PROTO_TCP && p->proto != PROTO_UDP)
 		return;
-	if (p->opens || v->nat_tries >= NAT_TRIES)
+	if (p->opens || v->nat_tries > NAT_LOOKUPS)
 		return;
-	v->nat_tries++;
 	if (!lookup(skb, p, false, v))
 		lookup(skb, p, true, v);
 }
@@ -149,6 +148,7 @@ static __always_inline void resolve_by_lookup(struct __sk_buff *skb, const struc
 /* resolve tries to find the flow's conntrack entry. */
 static __noinline int resolve(struct __sk_buff *skb, const struct packet *p, struct flow_value *v)
 {
+	v->nat_tries++;
 	if (config_nat_skb)
 		resolve_by_skb(skb, v);
 	if (config_nat_lookup && v->nat_means == NAT_UNRESOLVED)
@@ -158,7 +158,8 @@ static __noinline int resolve(struct __sk_buff *skb, const struct packet *p, str
 
 static __always_inline bool wants_resolving(const struct flow_value *v)
 {
-	return (config_nat_skb || config_nat_lookup) && v->nat_means == NAT_UNRESOLVED;
+	return (config_nat_skb || config_nat_lookup) && v->nat_means == NAT_UNRESOLVED &&
+	       v->nat_tries < NAT_TRIES;
 }
 
 static __always_inline bool same_tuple(const struct tuple *a, const struct tuple *b)

@@ -55,21 +55,27 @@ static __always_inline int load(struct __sk_buff *skb, __u32 offset, void *to, _
 	void *end = (void *)(long)skb->data_end;
 	void *at = (void *)(long)skb->data;
 
+	/* Else the compiler checks the number that the offset is computed from, and verifiers
+	 * before Linux 6.5 do not see what that says of the offset. */
+	barrier_var(offset);
 	if (offset > MAX_HEADER_OFFSET)
 		return -1;
 	at += offset;
 	if (at + n > end)
 		return bpf_skb_load_bytes(skb, offset, to, n);
-	__builtin_memcpy(to, at, n);
+	if (n % 4 == 0)
+		__builtin_memcpy(to, __builtin_assume_aligned(at, 4), n);
+	else
+		__builtin_memcpy(to, __builtin_assume_aligned(at, 2), n);
 	return 0;
 }
 
+/* map_ipv4 writes each half at once: what is written in parts and read whole stalls the processor.
+ */
 static __always_inline void map_ipv4(struct addr *to, __be32 from)
 {
-	to->w[0] = 0;
-	to->w[1] = 0;
-	to->w[2] = bpf_htonl(0xffff);
-	to->w[3] = from;
+	to->q[0] = 0;
+	to->q[1] = (__u64)from << 32 | bpf_htonl(0xffff);
 }
 
 /* link_layer moves the cursor to the network header and returns the ethertype, or 0. */
@@ -209,26 +215,6 @@ __noinline int follow_extensions(struct __sk_buff *skb)
 	return 0;
 }
 
-static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, struct cursor *c)
-{
-	if (parse_ipv6_fixed(skb, c, &p->tuple))
-		return -1;
-	if (is_extension(c->proto)) {
-		p->cursor = *c;
-		follow_extensions(skb);
-		*c = p->cursor;
-	}
-	return 0;
-}
-
-static __always_inline int parse_network(struct __sk_buff *skb, struct packet *p, struct cursor *c,
-					 __u16 ethertype)
-{
-	if (ethertype == ETH_P_IP)
-		return parse_ipv4(skb, c, &p->tuple);
-	return parse_ipv6(skb, p, c);
-}
-
 static __always_inline bool has_ports(__u8 proto)
 {
 	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_SCTP ||
@@ -308,12 +294,12 @@ static __always_inline bool icmp_quotes(__u8 proto, __u8 type)
 	return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
 }
 
-/* parse_quoted reads the packet that an ICMP error quotes: its tuple lies the other way round, so
+/* read_quoted reads the packet that an ICMP error quotes: its tuple lies the other way round, so
  * its source port is the port of the error's destination. IPv6 extension headers in it are not
  * followed. */
-static __always_inline void parse_quoted(struct __sk_buff *skb, struct cursor *c, struct packet *p)
+static __always_inline void read_quoted(struct __sk_buff *skb, struct packet *p)
 {
-	struct cursor in = { .offset = c->offset + sizeof(struct icmp_header) };
+	struct cursor in = { .offset = p->cursor.offset + sizeof(struct icmp_header) };
 	struct tuple quoted = {};
 	struct icmp_header icmp;
 	int failed;
@@ -341,6 +327,80 @@ static __always_inline void parse_quoted(struct __sk_buff *skb, struct cursor *c
 	p->quoted_proto = in.proto;
 }
 
+/* parse_quoted is read_quoted on the packet in hand. */
+__noinline int parse_quoted(struct __sk_buff *skb)
+{
+	struct packet *p = packet_in_hand();
+
+	if (p)
+		read_quoted(skb, p);
+	return 0;
+}
+
+/* find_fragment gives a fragment without a transport header the ports that the first one carried.
+ */
+static __always_inline void find_fragment(struct packet *p, const struct fragment_key *key)
+{
+	struct fragment_value *ports = bpf_map_lookup_elem(&seine_fragments, key);
+
+	if (!ports) {
+		count_error(ERROR_FRAGMENT_UNKNOWN);
+		return;
+	}
+	p->tuple.sport = ports->sport;
+	p->tuple.dport = ports->dport;
+}
+
+static __always_inline void keep_fragment(const struct packet *p, const struct fragment_key *key)
+{
+	struct fragment_value ports = { .sport = p->tuple.sport, .dport = p->tuple.dport };
+
+	bpf_map_update_elem(&seine_fragments, key, &ports, BPF_ANY);
+}
+
+/* join_fragments carries the ports over the fragments of one packet, on the packet in hand. */
+__noinline int join_fragments(struct __sk_buff *skb)
+{
+	struct packet *p = packet_in_hand();
+	struct fragment_key key = {};
+
+	if (!p || !skb)
+		return 0;
+	key.src = p->tuple.src;
+	key.dst = p->tuple.dst;
+	key.id = p->cursor.fragment;
+	key.proto = p->proto;
+	if (p->cursor.later_fragment)
+		find_fragment(p, &key);
+	else
+		keep_fragment(p, &key);
+	return 0;
+}
+
+/* The rare ways of a packet. */
+enum rare {
+	EXTENSIONS,
+	FRAGMENTS,
+	QUOTED
+};
+
+/* by_hand lets a function work on a packet that the verifier looks at by itself. */
+static __always_inline void by_hand(struct __sk_buff *skb, struct packet *p, enum rare way)
+{
+	struct packet *hand = packet_in_hand();
+
+	if (!hand)
+		return;
+	*hand = *p;
+	if (way == EXTENSIONS)
+		follow_extensions(skb);
+	else if (way == FRAGMENTS)
+		join_fragments(skb);
+	else
+		parse_quoted(skb);
+	*p = *hand;
+}
+
 static __always_inline int parse_icmp(struct __sk_buff *skb, struct cursor *c, struct packet *p)
 {
 	struct icmp_header h;
@@ -356,37 +416,10 @@ static __always_inline int parse_icmp(struct __sk_buff *skb, struct cursor *c, s
 		p->icmp_type = query;
 		p->tuple.sport = p->tuple.dport = bpf_ntohs(h.id);
 	} else if (icmp_quotes(p->proto, h.type)) {
-		parse_quoted(skb, c, p);
+		p->cursor = *c;
+		by_hand(skb, p, QUOTED);
 	}
 	return 0;
-}
-
-/* later_fragment gives a fragment without a transport header the ports that the first one carried.
- */
-static __always_inline void find_fragment(struct cursor *c, struct packet *p)
-{
-	struct fragment_key key = { .id = c->fragment, .proto = p->proto };
-	struct fragment_value *ports;
-
-	key.src = p->tuple.src;
-	key.dst = p->tuple.dst;
-	ports = bpf_map_lookup_elem(&seine_fragments, &key);
-	if (!ports) {
-		count_error(ERROR_FRAGMENT_UNKNOWN);
-		return;
-	}
-	p->tuple.sport = ports->sport;
-	p->tuple.dport = ports->dport;
-}
-
-static __always_inline void keep_fragment(struct cursor *c, struct packet *p)
-{
-	struct fragment_value ports = { .sport = p->tuple.sport, .dport = p->tuple.dport };
-	struct fragment_key key = { .id = c->fragment, .proto = p->proto };
-
-	key.src = p->tuple.src;
-	key.dst = p->tuple.dst;
-	bpf_map_update_elem(&seine_fragments, &key, &ports, BPF_ANY);
 }
 
 static __always_inline void parse_transport(struct __sk_buff *skb, struct cursor *c,
@@ -396,8 +429,10 @@ static __always_inline void parse_transport(struct __sk_buff *skb, struct cursor
 
 	p->proto = c->proto;
 	if (c->later_fragment) {
-		if (has_ports(p->proto))
-			find_fragment(c, p);
+		if (has_ports(p->proto)) {
+			p->cursor = *c;
+			by_hand(skb, p, FRAGMENTS);
+		}
 		return;
 	}
 	if (p->proto == PROTO_TCP)
@@ -410,8 +445,30 @@ static __always_inline void parse_transport(struct __sk_buff *skb, struct cursor
 		failed = parse_icmp(skb, c, p);
 	if (failed)
 		count_error(ERROR_TRUNCATED);
-	else if (c->first_fragment && has_ports(p->proto))
-		keep_fragment(c, p);
+	else if (c->first_fragment && has_ports(p->proto)) {
+		p->cursor = *c;
+		by_hand(skb, p, FRAGMENTS);
+	}
+}
+
+static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p, struct cursor *c)
+{
+	if (parse_ipv6_fixed(skb, c, &p->tuple))
+		return -1;
+	if (is_extension(c->proto)) {
+		p->cursor = *c;
+		by_hand(skb, p, EXTENSIONS);
+		*c = p->cursor;
+	}
+	return 0;
+}
+
+static __always_inline int parse_network(struct __sk_buff *skb, struct packet *p, struct cursor *c,
+					 __u16 ethertype)
+{
+	if (ethertype == ETH_P_IP)
+		return parse_ipv4(skb, c, &p->tuple);
+	return parse_ipv6(skb, p, c);
 }
 
 static __always_inline int parse(struct __sk_buff *skb, bool has_link_layer, struct packet *p)
@@ -425,15 +482,4 @@ static __always_inline int parse(struct __sk_buff *skb, bool has_link_layer, str
 		return 1 + UNCOUNTED_MALFORMED;
 	parse_transport(skb, &c, p);
 	return 0;
-}
-
-/* parse_packet fills the packet in hand. Returns 0, or 1 + the reason why it belongs to no flow. */
-__noinline int parse_packet(struct __sk_buff *skb, __u32 has_link_layer)
-{
-	struct packet *p = packet_in_hand();
-
-	if (!p)
-		return 1 + UNCOUNTED_LOST;
-	__builtin_memset(p, 0, sizeof(*p));
-	return parse(skb, has_link_layer, p);
 }
