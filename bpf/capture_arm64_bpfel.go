@@ -121,9 +121,13 @@ type CaptureFragmentKey struct {
 }
 
 type CaptureFragmentValue struct {
-	_     structs.HostLayout
-	Sport uint16
-	Dport uint16
+	_        structs.HostLayout
+	Sport    uint16
+	Dport    uint16
+	Proto    uint8
+	IcmpType uint8
+	IcmpCode uint8
+	SentType uint8
 }
 
 type CaptureHook uint32
@@ -172,9 +176,9 @@ type CapturePacket struct {
 		Offset        uint32
 		Fragment      uint32
 		Proto         uint8
+		FragmentProto uint8
 		FirstFragment bool
 		LaterFragment bool
-		_             [1]byte
 	}
 	Seq         uint32
 	Proto       uint8
@@ -182,8 +186,9 @@ type CapturePacket struct {
 	IcmpCode    uint8
 	TcpFlags    uint8
 	QuotedProto uint8
+	SentType    uint8
+	HasType     bool
 	Opens       bool
-	_           [2]byte
 }
 
 type CapturePortRange struct {

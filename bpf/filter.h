@@ -4,8 +4,16 @@
 
 #include "parse.h"
 
+static __always_inline bool is_mapped(const struct addr *a)
+{
+	return a->q[0] == 0 && a->w[2] == bpf_htonl(0xffff);
+}
+
+/* in_prefix holds no IPv4 address to be in an IPv6 prefix such as ::/0. */
 static __always_inline bool in_prefix(const struct prefix *p, const struct addr *a)
 {
+	if (is_mapped(a) && !is_mapped(&p->addr))
+		return false;
 	return (a->q[0] & p->mask.q[0]) == p->addr.q[0] && (a->q[1] & p->mask.q[1]) == p->addr.q[1];
 }
 
@@ -21,7 +29,9 @@ static __always_inline bool protocol_matches(const struct filter_rule *r, const 
 {
 	if ((r->flags & RULE_PROTO) && p->proto != r->proto)
 		return false;
-	if ((r->flags & RULE_ICMP_TYPE) && p->icmp_type != r->icmp_type)
+	if ((r->flags & (RULE_ICMP_TYPE | RULE_ICMP_CODE)) && !p->has_type)
+		return false;
+	if ((r->flags & RULE_ICMP_TYPE) && p->sent_type != r->icmp_type)
 		return false;
 	if ((r->flags & RULE_ICMP_CODE) && p->icmp_code != r->icmp_code)
 		return false;
@@ -37,8 +47,14 @@ static __always_inline bool addresses_match(const struct filter_rule *r, const s
 	return !(r->flags & RULE_NET) || in_prefix(&r->net, &t->src) || in_prefix(&r->net, &t->dst);
 }
 
-static __always_inline bool ports_match(const struct filter_rule *r, const struct tuple *t)
+/* ports_match is false where there are no ports: the tuple has an ICMP query's identifier in their
+ * place. */
+static __always_inline bool ports_match(const struct filter_rule *r, const struct packet *p)
 {
+	const struct tuple *t = &p->tuple;
+
+	if ((r->flags & (RULE_SPORT | RULE_DPORT | RULE_PORT)) && !has_ports(p->proto))
+		return false;
 	if ((r->flags & RULE_SPORT) && !in_ranges(r->sport, t->sport))
 		return false;
 	if ((r->flags & RULE_DPORT) && !in_ranges(r->dport, t->dport))
@@ -53,7 +69,7 @@ static __noinline int rule_matches(const struct filter_rule *r, const struct pac
 {
 	if ((r->flags & (RULE_INGRESS | RULE_EGRESS)) && !(r->flags & hook_flag))
 		return 0;
-	return protocol_matches(r, p) && addresses_match(r, &p->tuple) && ports_match(r, &p->tuple);
+	return protocol_matches(r, p) && addresses_match(r, &p->tuple) && ports_match(r, p);
 }
 
 static __always_inline bool accepted(const struct packet *p, enum hook hook)

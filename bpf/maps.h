@@ -5,12 +5,13 @@
 #include "config.h"
 #include "record.h"
 
-/* cursor walks over the headers. fragment is the IP identification where the packet is a fragment.
- */
+/* cursor walks over the headers. fragment is the IP identification where the packet is a fragment,
+ * fragment_proto the header that each fragment says the first one begins with. */
 struct cursor {
 	__u32 offset;
 	__u32 fragment;
 	__u8 proto;
+	__u8 fragment_proto;
 	bool first_fragment;
 	bool later_fragment;
 };
@@ -26,6 +27,10 @@ struct packet {
 	__u8 icmp_code;
 	__u8 tcp_flags;
 	__u8 quoted_proto;
+	/* The ICMP type as it was sent, where has_type: icmp_type has a query's answers under the
+	 * query. */
+	__u8 sent_type;
+	bool has_type;
 	bool opens;
 };
 
@@ -81,7 +86,7 @@ struct {
 	__type(value, struct interface_value);
 } seine_uncounted SEC(".maps");
 
-/* Fragments of an IP packet -> the ports its first fragment carries. The oldest go when full. */
+/* Fragments of an IP packet -> what its first fragment carries. The oldest go when full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);

@@ -86,11 +86,6 @@ static __always_inline void resolve_by_skb(struct __sk_buff *ctx, struct flow_va
 		take_entry(v, (struct nf_conn *)entry, NAT_BY_SKB);
 }
 
-static __always_inline bool is_mapped(const struct addr *a)
-{
-	return a->q[0] == 0 && a->w[2] == bpf_htonl(0xffff);
-}
-
 /* socket_tuple writes a tuple, or its inverse, as the lookup wants it, and returns its size. */
 static __always_inline __u32 socket_tuple(struct bpf_sock_tuple *to, const struct tuple *t,
 					  bool inverse)

@@ -126,6 +126,7 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct cursor *c, s
 	c->later_fragment = fragment & IPV4_FRAGMENT_OFFSET;
 	c->first_fragment = !c->later_fragment && (fragment & IPV4_MORE_FRAGMENTS);
 	c->fragment = ip.id;
+	c->fragment_proto = ip.proto;
 	c->proto = ip.proto;
 	c->offset += length;
 	return 0;
@@ -168,6 +169,7 @@ static __always_inline int skip_extension(struct __sk_buff *skb, struct cursor *
 		c->first_fragment =
 			!c->later_fragment && (bpf_ntohs(h.fragment) & IPV6_MORE_FRAGMENTS);
 		c->fragment = h.id;
+		c->fragment_proto = h.next;
 		c->offset += sizeof(h);
 	} else if (c->proto == PROTO_AH) {
 		/* RFC 4302: in units of four bytes, less two. */
@@ -219,6 +221,11 @@ static __always_inline bool has_ports(__u8 proto)
 {
 	return proto == PROTO_TCP || proto == PROTO_UDP || proto == PROTO_SCTP ||
 	       proto == PROTO_UDPLITE || proto == PROTO_DCCP;
+}
+
+static __always_inline bool is_icmp(__u8 proto)
+{
+	return proto == PROTO_ICMP || proto == PROTO_ICMPV6;
 }
 
 struct tcp_header {
@@ -337,28 +344,40 @@ __noinline int parse_quoted(struct __sk_buff *skb)
 	return 0;
 }
 
-/* find_fragment gives a fragment without a transport header the ports that the first one carried.
- */
+/* find_fragment gives a fragment without a transport header what the first one carried. */
 static __always_inline void find_fragment(struct packet *p, const struct fragment_key *key)
 {
-	struct fragment_value *ports = bpf_map_lookup_elem(&seine_fragments, key);
+	struct fragment_value *first = bpf_map_lookup_elem(&seine_fragments, key);
 
-	if (!ports) {
+	if (!first) {
 		count_error(ERROR_FRAGMENT_UNKNOWN);
 		return;
 	}
-	p->tuple.sport = ports->sport;
-	p->tuple.dport = ports->dport;
+	p->tuple.sport = first->sport;
+	p->tuple.dport = first->dport;
+	p->proto = first->proto;
+	p->icmp_type = first->icmp_type;
+	p->icmp_code = first->icmp_code;
+	p->sent_type = first->sent_type;
+	p->has_type = is_icmp(first->proto);
 }
 
 static __always_inline void keep_fragment(const struct packet *p, const struct fragment_key *key)
 {
-	struct fragment_value ports = { .sport = p->tuple.sport, .dport = p->tuple.dport };
+	struct fragment_value first = {
+		.sport = p->tuple.sport,
+		.dport = p->tuple.dport,
+		.proto = p->proto,
+		.icmp_type = p->icmp_type,
+		.icmp_code = p->icmp_code,
+		.sent_type = p->sent_type,
+	};
 
-	bpf_map_update_elem(&seine_fragments, key, &ports, BPF_ANY);
+	bpf_map_update_elem(&seine_fragments, key, &first, BPF_ANY);
 }
 
-/* join_fragments carries the ports over the fragments of one packet, on the packet in hand. */
+/* join_fragments carries what the first fragment tells over to the others of one packet, on the
+ * packet in hand. */
 __noinline int join_fragments(struct __sk_buff *skb)
 {
 	struct packet *p = packet_in_hand();
@@ -369,7 +388,7 @@ __noinline int join_fragments(struct __sk_buff *skb)
 	key.src = p->tuple.src;
 	key.dst = p->tuple.dst;
 	key.id = p->cursor.fragment;
-	key.proto = p->proto;
+	key.proto = p->cursor.fragment_proto;
 	if (p->cursor.later_fragment)
 		find_fragment(p, &key);
 	else
@@ -410,6 +429,8 @@ static __always_inline int parse_icmp(struct __sk_buff *skb, struct cursor *c, s
 		return -1;
 	p->icmp_type = h.type;
 	p->icmp_code = h.code;
+	p->sent_type = h.type;
+	p->has_type = true;
 	query = icmp_query(p->proto, h.type);
 	if (query >= 0) {
 		p->opens = h.type == query;
@@ -429,7 +450,7 @@ static __always_inline void parse_transport(struct __sk_buff *skb, struct cursor
 
 	p->proto = c->proto;
 	if (c->later_fragment) {
-		if (has_ports(p->proto)) {
+		if (has_ports(p->proto) || is_icmp(p->proto) || is_extension(p->proto)) {
 			p->cursor = *c;
 			by_hand(skb, p, FRAGMENTS);
 		}
@@ -441,11 +462,11 @@ static __always_inline void parse_transport(struct __sk_buff *skb, struct cursor
 		failed = parse_sctp(skb, c, p);
 	else if (has_ports(p->proto))
 		failed = parse_ports(skb, c, &p->tuple);
-	else if (p->proto == PROTO_ICMP || p->proto == PROTO_ICMPV6)
+	else if (is_icmp(p->proto))
 		failed = parse_icmp(skb, c, p);
 	if (failed)
 		count_error(ERROR_TRUNCATED);
-	else if (c->first_fragment && has_ports(p->proto)) {
+	else if (c->first_fragment && (has_ports(p->proto) || is_icmp(p->proto))) {
 		p->cursor = *c;
 		by_hand(skb, p, FRAGMENTS);
 	}

@@ -199,7 +199,8 @@ struct filter_rule {
 	__u8 pad[7];
 };
 
-/* fragment_key names the fragments of one IP packet. */
+/* fragment_key names the fragments of one IP packet. proto is what all of them name: in IPv6 that
+ * may be an extension header. */
 struct fragment_key {
 	struct addr src;
 	struct addr dst;
@@ -207,9 +208,14 @@ struct fragment_key {
 	__u32 proto;
 };
 
+/* fragment_value is what the first fragment alone tells. */
 struct fragment_value {
 	__u16 sport;
 	__u16 dport;
+	__u8 proto;
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u8 sent_type;
 };
 
 /* Nobody reads these: they keep types in the object's BTF, where Go finds them. */

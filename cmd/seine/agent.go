@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +57,7 @@ func newAgentCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log, err := f.finish()
+			log, err := f.finish(os.Stderr)
 			if err != nil {
 				return err
 			}
@@ -70,7 +71,7 @@ func newAgentCommand() *cobra.Command {
 			return a.Run(ctx, newWriter(os.Stdout, enc).write)
 		},
 	}
-	f.add(c.Flags())
+	f.add(c.Flags(), 5*time.Second)
 	c.Flags().StringVar(&export, "export", "stdout", "where records go: stdout")
 	c.Flags().StringVarP(&output, "output", "o", "json", "how: json (a record a line), netobserv, table or csv")
 	return c

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -18,6 +19,7 @@ import (
 	"github.com/seine-net/seine/internal/demo"
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/kube"
+	"github.com/seine-net/seine/internal/live"
 )
 
 func newDemoCommand() *cobra.Command {
@@ -30,28 +32,32 @@ func newDemoCommand() *cobra.Command {
 		Long:  demoHelp(),
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := f.finish()
+			var cluster *demo.Cluster
+			show, err := newShow(output, "demo cluster", func() []live.Toggle { return demoToggles(cluster) })
 			if err != nil {
 				return err
 			}
-			show, err := newShow(output)
+			defer show.done()
+			log, err := f.finish(show.log)
 			if err != nil {
 				return err
 			}
 			ctx, cancel := f.context(cmd.Context())
 			defer cancel()
-			return runDemo(ctx, &f, demo.Options{Rules: rules, Log: log}, faults, show, log)
+			fmt.Fprintln(os.Stderr, "seine: building the demo cluster")
+			if cluster, err = demo.Up(ctx, demo.Options{Rules: rules, Log: log}); err != nil {
+				return err
+			}
+			return errors.Join(runDemo(ctx, &f, cluster, faults, show, log), cluster.Down())
 		},
 	}
-	f.add(c.Flags())
+	f.add(c.Flags(), time.Second)
 	for _, name := range []string{"netns", "node"} {
 		_ = c.Flags().MarkHidden(name)
 	}
-	_ = c.Flags().Set("interval", "1s")
-	c.Flags().Lookup("interval").DefValue = "1s"
 	c.Flags().StringVar(&rules, "rules", "", "write the Services' rules with iptables or nftables (default what works)")
 	c.Flags().StringArrayVar(&faults, "fault", nil, "switch a fault on from the start; may be repeated")
-	c.Flags().StringVarP(&output, "output", "o", "live", "live view (on a terminal), or as lines: "+outputNames())
+	c.Flags().StringVarP(&output, "output", "o", "", "how: live (the default on a terminal), or as lines: "+outputNames())
 	return c
 }
 
@@ -65,14 +71,8 @@ func demoHelp() string {
 	return b.String()
 }
 
-// runDemo runs an agent on each node of a fresh cluster until the context ends.
-func runDemo(ctx context.Context, f *captureFlags, o demo.Options, faults []string, show show, log *slog.Logger) (err error) {
-	fmt.Fprintln(os.Stderr, "seine: building the demo cluster")
-	cluster, err := demo.Up(ctx, o)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, cluster.Down()) }()
+// runDemo runs an agent on each node of a cluster until the context or the view ends.
+func runDemo(ctx context.Context, f *captureFlags, cluster *demo.Cluster, faults []string, show show, log *slog.Logger) error {
 	for _, name := range faults {
 		if err := cluster.SetFault(name, true); err != nil {
 			return err
@@ -91,7 +91,7 @@ func runDemo(ctx context.Context, f *captureFlags, o demo.Options, faults []stri
 		go serveStatus(ctx, a, log)
 		group.Go(func() error { return a.Run(ctx, sink) })
 	}
-	err = show.run(ctx, agents, demoToggles(cluster))
+	err = show.run(ctx, agents)
 	stop()
 	if waited := group.Wait(); !errors.Is(waited, context.Canceled) && !errors.Is(waited, context.DeadlineExceeded) {
 		err = errors.Join(err, waited)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"time"
@@ -20,12 +21,12 @@ type captureFlags struct {
 	duration      time.Duration
 }
 
-func (f *captureFlags) add(s *pflag.FlagSet) {
+func (f *captureFlags) add(s *pflag.FlagSet, interval time.Duration) {
 	c := &f.config
 	s.StringArrayVar(&c.Interfaces, "interface", nil, "interface to watch, a name or a /regular expression/; may be repeated (default all)")
 	s.StringArrayVar(&c.Exclude, "exclude", nil, "interface not to watch, likewise; wins over --interface")
 	s.Uint32Var(&c.Sampling, "sampling", 1, "count one packet in `N`")
-	s.DurationVar(&c.Interval, "interval", 5*time.Second, "time between reports, at least "+agent.MinInterval.String())
+	s.DurationVar(&c.Interval, "interval", interval, "time between reports, at least "+agent.MinInterval.String())
 	s.Uint32Var(&c.MaxFlows, "max-flows", 120000, "room in the kernel for `N` flows (a connection on an interface) an interval")
 	s.StringArrayVar(&c.Rules, "filter", nil, "filter rule, may be repeated; the first that matches decides: "+capture.RuleSyntax)
 	s.StringVar(&f.filterDefault, "filter-default", "accept", "what happens to packets that no rule matches: accept or reject")
@@ -38,8 +39,8 @@ func (f *captureFlags) add(s *pflag.FlagSet) {
 	s.StringVar(&f.logLevel, "log-level", "warn", "debug, info, warn or error")
 }
 
-// finish checks what the flags hold beyond their types.
-func (f *captureFlags) finish() (*slog.Logger, error) {
+// finish checks what the flags hold beyond their types, and returns a logger.
+func (f *captureFlags) finish(logTo io.Writer) (*slog.Logger, error) {
 	switch f.filterDefault {
 	case "accept", "reject":
 		f.config.Reject = f.filterDefault == "reject"
@@ -55,5 +56,5 @@ func (f *captureFlags) finish() (*slog.Logger, error) {
 	if f.duration < 0 {
 		return nil, fmt.Errorf("--duration %v: want a positive time", f.duration)
 	}
-	return newLogger(f.logLevel)
+	return newLogger(logTo, f.logLevel)
 }

@@ -42,7 +42,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newAgentCommand(), newDemoCommand(), newStatusCommand(), newFieldsCommand(), newPodCommand())
+	root.AddCommand(newRunCommand(), newAgentCommand(), newDemoCommand(), newStatusCommand(), newFieldsCommand(), newPodCommand())
 	return root
 }
 
@@ -56,11 +56,11 @@ func versionText() string {
 	return "unknown"
 }
 
-// newLogger logs to standard error: warnings and worse, or everything.
-func newLogger(level string) (*slog.Logger, error) {
+// newLogger logs lines of a level and above.
+func newLogger(to io.Writer, level string) (*slog.Logger, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		return nil, fmt.Errorf("log level %q: want debug, info, warn or error", level)
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: l})), nil
+	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: l})), nil
 }

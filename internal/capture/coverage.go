@@ -74,6 +74,11 @@ func (c *coverage) read(cap *Capture) {
 	outside := cap.objects.outside()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	gone := func(index uint32) bool { return s.attached[index] == nil }
+	lost, _ := cap.overflow.losses(gone)
+	for index, v := range lost {
+		addOutside(outside, index, reasonLost, v)
+	}
 	c.last = c.last[:0:0]
 	for _, l := range links {
 		index := uint32(l.Attrs().Index)
@@ -92,8 +97,8 @@ func (c *coverage) read(cap *Capture) {
 		c.last = append(c.last, one)
 	}
 	slices.SortFunc(c.last, func(a, b Coverage) int { return strings.Compare(a.Name, b.Name) })
-	maps.DeleteFunc(c.flows, func(index uint32, _ *flow.Volume) bool { return s.attached[index] == nil })
-	cap.objects.forget(outside, func(index uint32) bool { return s.attached[index] == nil })
+	maps.DeleteFunc(c.flows, func(index uint32, _ *flow.Volume) bool { return gone(index) })
+	cap.objects.forget(outside, gone)
 }
 
 // outside reads the volume that is in no flow, by interface and reason.
@@ -102,24 +107,26 @@ func (o *objects) outside() map[uint32]map[string]flow.Volume {
 	var key bpf.InterfaceKey
 	var perCPU []bpf.InterfaceValue
 	for it := o.SeineUncounted.Iterate(); it.Next(&key, &perCPU); {
-		sums := out[key.Ifindex]
-		if sums == nil {
-			sums = make(map[string]flow.Volume)
-			out[key.Ifindex] = sums
-		}
 		for i := range perCPU {
 			for reason, v := range perCPU[i].Count {
-				if v.Packets == 0 {
-					continue
-				}
-				sum := sums[o.uncountedNames[reason]]
-				sum.Bytes += v.Bytes
-				sum.Packets += v.Packets
-				sums[o.uncountedNames[reason]] = sum
+				addOutside(out, key.Ifindex, o.uncountedNames[reason], flow.Volume{Bytes: v.Bytes, Packets: v.Packets})
 			}
 		}
 	}
 	return out
+}
+
+func addOutside(to map[uint32]map[string]flow.Volume, index uint32, reason string, v flow.Volume) {
+	if to[index] == nil {
+		to[index] = make(map[string]flow.Volume)
+	}
+	if v.Packets == 0 {
+		return
+	}
+	sum := to[index][reason]
+	sum.Bytes += v.Bytes
+	sum.Packets += v.Packets
+	to[index][reason] = sum
 }
 
 // forget deletes the counters of interfaces that are gone.

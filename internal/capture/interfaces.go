@@ -122,10 +122,38 @@ func countersOf(l netlink.Link) Counters {
 	if st == nil {
 		return Counters{}
 	}
-	return Counters{
+	c := Counters{
 		In:  flow.Volume{Bytes: st.RxBytes, Packets: st.RxPackets},
 		Out: flow.Volume{Bytes: st.TxBytes, Packets: st.TxPackets},
 	}
+	bare := bareCounters[kindOf(l)]
+	if bare.in {
+		c.In.Bytes += etherHeader * c.In.Packets
+	}
+	if bare.out {
+		c.Out.Bytes += etherHeader * c.Out.Packets
+	}
+	return c
+}
+
+// etherHeader is the length of the Ethernet header.
+const etherHeader = 14
+
+// bareCounters lists the kinds of interfaces whose counters leave out the Ethernet header that their packets have:
+// they count a packet after eth_type_trans has cut it off (drivers/net/loopback.c, net/bridge/br_input.c,
+// net/8021q/vlan_core.c). Records hold the same packet with the same length everywhere, so the header is added.
+var bareCounters = map[string]struct{ in, out bool }{
+	"loopback": {in: true, out: true},
+	"bridge":   {in: true},
+	"vlan":     {in: true},
+}
+
+// kindOf returns an interface's kind as ip(8) names it, and "loopback" for loopback, which has none.
+func kindOf(l netlink.Link) string {
+	if l.Attrs().EncapType == "loopback" {
+		return "loopback"
+	}
+	return l.Type()
 }
 
 // hasLinkLayer tells whether packets of a device begin with an Ethernet header.

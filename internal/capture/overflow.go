@@ -3,12 +3,14 @@ package capture
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"unsafe"
 
 	"github.com/cilium/ebpf/ringbuf"
 
 	"github.com/seine-net/seine/bpf"
+	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/nat"
 )
 
@@ -21,7 +23,9 @@ type overflow struct {
 
 	mu    sync.Mutex
 	flows map[overflowKey]*bpf.FlowValue
-	lost  bpf.Volume
+	// lost is what found no room here either, by interface; lostPackets that of interfaces that are gone, too.
+	lost        map[uint32]flow.Volume
+	lostPackets uint64
 }
 
 // overflowKey is a flow and, for a packet that opens one, its sequence number, as each is a connection of its own.
@@ -38,7 +42,7 @@ func newOverflow(o *objects, limit int) (*overflow, error) {
 	}
 	w := &overflow{
 		reader: r, limit: limit, flushed: make(chan struct{}), done: make(chan struct{}),
-		flows: make(map[overflowKey]*bpf.FlowValue),
+		flows: make(map[overflowKey]*bpf.FlowValue), lost: make(map[uint32]flow.Volume),
 	}
 	go w.run()
 	return w, nil
@@ -74,16 +78,24 @@ func (w *overflow) take(e *bpf.FlowEvent) {
 	case known != nil:
 		join(known, &e.Value)
 	case len(w.flows) >= w.limit:
-		for d := range e.Value.Count {
-			for h := range e.Value.Count[d] {
-				w.lost.Bytes += e.Value.Count[d][h].Bytes
-				w.lost.Packets += e.Value.Count[d][h].Packets
-			}
-		}
+		w.lose(e)
 	default:
 		v := e.Value
 		w.flows[key] = &v
 	}
+}
+
+// lose counts a one-packet record as lost.
+func (w *overflow) lose(e *bpf.FlowEvent) {
+	sum := w.lost[e.Key.Ifindex]
+	for d := range e.Value.Count {
+		for _, v := range e.Value.Count[d] {
+			sum.Bytes += v.Bytes
+			sum.Packets += v.Packets
+			w.lostPackets += v.Packets
+		}
+	}
+	w.lost[e.Key.Ifindex] = sum
 }
 
 // join adds one value to another of the same flow.
@@ -123,10 +135,12 @@ func (w *overflow) evict(c clock, add func([]nat.Observation)) (int, error) {
 	return n, nil
 }
 
-func (w *overflow) lostVolume() bpf.Volume {
+// losses returns what was lost of each interface, but for those that are gone, which it forgets; and all lost packets.
+func (w *overflow) losses(gone func(index uint32) bool) (byInterface map[uint32]flow.Volume, packets uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.lost
+	maps.DeleteFunc(w.lost, func(index uint32, _ flow.Volume) bool { return gone(index) })
+	return maps.Clone(w.lost), w.lostPackets
 }
 
 func (w *overflow) Close() error {

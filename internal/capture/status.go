@@ -98,9 +98,9 @@ func (c *Capture) losses() []Loss {
 		}
 		out = append(out, Loss{Reason: name, Count: sum, Detail: errorDetails[name]})
 	}
-	lost := c.overflow.lostVolume()
+	_, lost := c.overflow.losses(func(uint32) bool { return false })
 	return append(out, Loss{
-		Reason: "overflow_full", Count: lost.Packets,
+		Reason: "overflow_full", Count: lost,
 		Detail: "packets lost as more flows overflowed in an interval than the map holds; raise the map size",
 	})
 }

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -31,17 +32,52 @@ func TestMain(m *testing.M) {
 	testkit.Main(m)
 }
 
-// parentMain builds a cluster, writes its processes' ids, and lives until its standard input closes.
+// parentReport is what parentMain tells: the processes of its cluster, and how its own namespace looks before, with,
+// and without the cluster.
+type parentReport struct {
+	PIDs        []int
+	Before, Now []string
+}
+
+// parentMain builds a cluster, reports, waits until its standard input closes, removes the cluster and reports again.
 func parentMain() int {
-	c, err := Up(context.Background(), Options{})
+	report, err := reportParent()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	go c.Drive(context.Background())
-	json.NewEncoder(os.Stdout).Encode(pids(c))
-	io.Copy(io.Discard, os.Stdin)
+	json.NewEncoder(os.Stdout).Encode(report)
 	return 0
+}
+
+func reportParent() (parentReport, error) {
+	var r parentReport
+	var err error
+	if r.Before, err = machine(); err != nil {
+		return r, err
+	}
+	c, err := Up(context.Background(), Options{})
+	if err != nil {
+		return r, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	driven := make(chan error, 1)
+	go func() { driven <- c.Drive(ctx) }()
+	r.PIDs = pids(c)
+	if r.Now, err = machine(); err != nil {
+		return r, err
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
+		return r, err
+	}
+	io.Copy(io.Discard, os.Stdin)
+	cancel()
+	if err := errors.Join(<-driven, c.Down()); err != nil {
+		return r, err
+	}
+	r.Now, err = machine()
+	return r, err
 }
 
 func pids(c *Cluster) []int {

@@ -52,7 +52,7 @@ func (t *Table) emit(c *connection, to []flow.Record) []flow.Record {
 			c.orient(u)
 		}
 		counts := t.choose(c, u)
-		if counts == nil {
+		if counts == nil || counts.packets() == 0 {
 			continue
 		}
 		to = append(to, t.record(c, u, counts))

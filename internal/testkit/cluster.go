@@ -224,6 +224,7 @@ const (
 	PingService              // ICMP, on server2
 	EmptyService             // TCP 80, on nobody
 	NearService              // TCP 80, on server1, which shares the client's bridge
+	HiddenService            // TCP 80, on server2, with MasqueradeAll
 )
 
 // The NodePorts of a Cluster's Services.
@@ -265,5 +266,6 @@ func (c *Cluster) services(v6 bool) []Service {
 		{Name: "ping", Proto: "icmp", VIP: vip(PingService), Backends: at(0, c.Server2)},
 		{Name: "empty", Proto: "tcp", VIP: vip(EmptyService), Port: 80},
 		{Name: "near", Proto: "tcp", VIP: vip(NearService), Port: 80, Backends: at(TCPPort, c.Server1)},
+		{Name: "hidden", Proto: "tcp", VIP: vip(HiddenService), Port: 80, Backends: at(TCPPort, c.Server2), MasqueradeAll: true},
 	}
 }

@@ -73,7 +73,7 @@ func (r Rules) iptablesService(l *lines, s *Service, v6 bool) {
 	svc := "KUBE-SVC-" + name
 	l.add(":%s - [0:0]", svc)
 	l.add("-A KUBE-SERVICES %s -j %s", s.iptablesMatch(v6), svc)
-	if r.MasqueradeAll {
+	if s.MasqueradeAll {
 		l.add("-A %s %s -j KUBE-MARK-MASQ", svc, s.iptablesMatch(v6))
 	}
 	for _, pods := range r.Pods {

@@ -13,7 +13,7 @@ import (
 func RequireRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Fatal("this test makes network namespaces and needs root: run it with sudo or in a user namespace of its own")
+		t.Fatal("this test makes network namespaces and needs root")
 	}
 }
 

@@ -114,7 +114,7 @@ func (w *nftWriter) elements(s *Service) {
 func (w *nftWriter) service(s *Service) {
 	w.add("chain service-%s {", s.Name)
 	match := fmt.Sprintf("%s daddr %s meta l4proto %s", w.family, s.VIP, w.proto(s))
-	if w.MasqueradeAll {
+	if s.MasqueradeAll {
 		w.add("%s jump mark-for-masquerade", match)
 	}
 	for _, pods := range w.Pods {

@@ -31,6 +31,9 @@ type Service struct {
 	// Local is externalTrafficPolicy Local: the NodePort leads only to LocalBackends and keeps the client's address.
 	Local         bool
 	LocalBackends []netip.AddrPort
+	// MasqueradeAll hides every client of the VIP behind the node, as kube-proxy does for all Services where its
+	// setting of that name is on.
+	MasqueradeAll bool
 	// Interface limits the Service to packets that enter by it; "" does not.
 	Interface string
 }
@@ -41,8 +44,6 @@ type Rules struct {
 	// Pods are the addresses of pods, one prefix for each family: clients from elsewhere are masqueraded on the way to
 	// a Service, and pods on the way out.
 	Pods []netip.Prefix
-	// MasqueradeAll masquerades every client of a ClusterIP.
-	MasqueradeAll bool
 	// Zones puts packets that enter by an interface into a conntrack zone.
 	Zones map[string]uint16
 }

@@ -85,6 +85,7 @@ func checkTranslations(t *testing.T, c *Cluster, v6 bool) {
 		{"cluster ip", c.Client, "tcp", service(WebService, 80), []netip.AddrPort{at(c.Server1, TCPPort), at(c.Server2, TCPPort)}, false},
 		{"same bridge", c.Client, "tcp", service(NearService, 80), []netip.AddrPort{at(c.Server1, TCPPort)}, false},
 		{"other node", c.Client, "tcp", service(FarService, 80), []netip.AddrPort{at(c.Server3, TCPPort)}, false},
+		{"masquerade all", c.Client, "tcp", service(HiddenService, 80), []netip.AddrPort{at(c.Server2, TCPPort)}, true},
 		{"hairpin", c.Client, "tcp", service(SelfService, 80), []netip.AddrPort{at(c.Client, TCPPort)}, true},
 		{"udp", c.Client, "udp", service(NameService, 53), []netip.AddrPort{at(c.Server1, UDPPort), at(c.Server2, UDPPort)}, false},
 		{"masquerade", c.Client, "tcp", at(c.Outside, TCPPort), []netip.AddrPort{at(c.Outside, TCPPort)}, true},
@@ -130,7 +131,7 @@ func checkTranslations(t *testing.T, c *Cluster, v6 bool) {
 
 func checkEntry(t *testing.T, c *Cluster, client, dialed netip.AddrPort, backends []netip.AddrPort, snat bool) {
 	t.Helper()
-	entries, err := c.Node.Conntrack()
+	entries, err := c.Node.Conntrack(client.Addr().Is6())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +185,7 @@ func TestOffloadsOff(t *testing.T) {
 func finished(t *testing.T, c *Cluster, client netip.AddrPort) Entry {
 	t.Helper()
 	for range 50 {
-		entries, err := c.Node.Conntrack()
+		entries, err := c.Node.Conntrack(client.Addr().Is6())
 		if err != nil {
 			t.Fatal(err)
 		}

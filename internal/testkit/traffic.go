@@ -26,6 +26,7 @@ func (ns *NS) ServeTCP(addr netip.AddrPort) {
 		l, err = config.Listen(context.Background(), "tcp", addr.String())
 		return err
 	}))
+	ctx, stop := context.WithCancel(context.Background())
 	var clients sync.WaitGroup
 	clients.Go(func() {
 		for {
@@ -33,29 +34,21 @@ func (ns *NS) ServeTCP(addr netip.AddrPort) {
 			if err != nil {
 				return
 			}
-			clients.Go(func() { echoStream(conn) })
+			clients.Go(func() { echoStream(ctx, conn) })
 		}
 	})
 	ns.t.Cleanup(func() {
 		l.Close()
+		stop()
 		clients.Wait()
 	})
 }
 
-// echoStream ends with its client, or when that is silent for long.
-func echoStream(conn net.Conn) {
+// echoStream ends with its client or the context.
+func echoStream(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
-	buf := make([]byte, 64<<10)
-	for {
-		conn.SetDeadline(time.Now().Add(4 * IOTimeout))
-		n, err := conn.Read(buf)
-		if err != nil {
-			return
-		}
-		if _, err := conn.Write(buf[:n]); err != nil {
-			return
-		}
-	}
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	_, _ = io.CopyBuffer(struct{ io.Writer }{conn}, struct{ io.Reader }{conn}, make([]byte, 64<<10))
 }
 
 // ServeUDP echoes datagrams sent to addr until the end of the test.

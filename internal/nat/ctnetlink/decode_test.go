@@ -188,12 +188,21 @@ func FuzzEvents(f *testing.F) {
 	})
 }
 
+// TestEventsAllocateNothing guards the hot path.
+func TestEventsAllocateNothing(t *testing.T) {
+	var s Source
+	msg, batch := sample(msgNew, newFlags), make([]nat.Translation, 0, 1)
+	if n := testing.AllocsPerRun(1000, func() { s.addEvents(batch, msg) }); n != 0 {
+		t.Errorf("an event allocates %v times", n)
+	}
+}
+
 func BenchmarkDecode(b *testing.B) {
 	v6 := buildMessage(msgNew, newFlags,
 		direction(ctaTupleOrig, "2001:db8::1", "2001:db8::2", 17, ports(40000, 53)),
 		direction(ctaTupleReply, "2001:db8::2", "2001:db8::1", 17, ports(53, 40000)))
 	more := [][]byte{attr(3, make([]byte, 4)), attr(7, make([]byte, 4)), attr(12, make([]byte, 4)), attr(11, make([]byte, 4))}
-	for name, msg := range map[string][]byte{"IPv4": sample(msgNew, newFlags, more...), "IPv6": v6} {
+	f := func(name string, msg []byte) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -203,6 +212,8 @@ func BenchmarkDecode(b *testing.B) {
 			}
 		})
 	}
+	f("IPv4", sample(msgNew, newFlags, more...))
+	f("IPv6", v6)
 }
 
 // BenchmarkEvents is the way of an event from the socket's buffer to the batch, its system call left out.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,41 +16,51 @@ import (
 
 const patience = 10 * time.Second
 
-// serve answers TCP on port 8080 and UDP on port 5353 of every address of the server with what it receives.
+// serve answers TCP on port 8080 and UDP on port 5353 of every address of the server with what it receives,
+// until the test ends and its clients have closed.
 func (n *network) serve(t testing.TB) {
 	t.Helper()
-	n.server.do(func() error {
-		l, err := net.Listen("tcp", ":8080")
-		if err != nil {
-			return err
+	var l net.Listener
+	var p net.PacketConn
+	n.server.do(func() (err error) {
+		if l, err = net.Listen("tcp", ":8080"); err == nil {
+			p, err = net.ListenPacket("udp", ":5353")
 		}
-		t.Cleanup(func() { l.Close() })
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				go func() { defer c.Close(); io.Copy(c, c) }()
-			}
-		}()
-		p, err := net.ListenPacket("udp", ":5353")
-		if err != nil {
-			return err
-		}
-		t.Cleanup(func() { p.Close() })
-		go func() {
-			b := make([]byte, 512)
-			for {
-				n, from, err := p.ReadFrom(b)
-				if err != nil {
-					return
-				}
-				p.WriteTo(b[:n], from)
-			}
-		}()
-		return nil
+		return err
 	})
+	var servers sync.WaitGroup
+	servers.Go(func() { echoStreams(l, &servers) })
+	servers.Go(func() { echoDatagrams(p) })
+	t.Cleanup(func() {
+		l.Close()
+		p.Close()
+		servers.Wait()
+	})
+}
+
+func echoStreams(l net.Listener, servers *sync.WaitGroup) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		servers.Go(func() {
+			defer c.Close()
+			// Bare reader and writer: a splice would leave pooled pipes open, and tests count open files.
+			io.Copy(struct{ io.Writer }{c}, struct{ io.Reader }{c})
+		})
+	}
+}
+
+func echoDatagrams(p net.PacketConn) {
+	b := make([]byte, 512)
+	for {
+		n, from, err := p.ReadFrom(b)
+		if err != nil {
+			return
+		}
+		p.WriteTo(b[:n], from)
+	}
 }
 
 // dial opens a connection from the client, exchanges some bytes, and returns the client's address.

@@ -1,0 +1,396 @@
+package capture
+
+import (
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
+
+	"github.com/seine-net/seine/bpf/floor"
+	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/nat"
+	"github.com/seine-net/seine/internal/testkit"
+)
+
+// stage is a client, a router that translates, and a server: the router is watched.
+type stage struct {
+	client, router, server *testkit.NS
+	service                netip.AddrPort
+}
+
+const (
+	clientSide = "toclient"
+	serverSide = "toserver"
+)
+
+func newStage(t testing.TB, proto string) *stage {
+	s := &stage{
+		client: testkit.NewNS(t, "client"), router: testkit.NewNS(t, "router"), server: testkit.NewNS(t, "server"),
+		service: netip.MustParseAddrPort("172.31.0.1:80"),
+	}
+	testkit.Veth(s.client, "eth0", s.router, clientSide)
+	testkit.Veth(s.server, "eth0", s.router, serverSide)
+	s.client.AddAddr("eth0", "172.30.1.2/24")
+	s.router.AddAddr(clientSide, "172.30.1.1/24")
+	s.server.AddAddr("eth0", "172.30.2.2/24")
+	s.router.AddAddr(serverSide, "172.30.2.1/24")
+	s.client.Route("0.0.0.0/0", "172.30.1.1")
+	s.server.Route("0.0.0.0/0", "172.30.2.1")
+	s.router.Forward()
+	s.router.Apply(testkit.NFTables, testkit.Rules{Services: []testkit.Service{{
+		Name: "bench", Proto: proto, VIP: s.service.Addr(), Port: s.service.Port(),
+		Backends: []netip.AddrPort{netip.MustParseAddrPort("172.30.2.2:8080")},
+	}}})
+	return s
+}
+
+// sink swallows datagrams, so that no ICMP error answers them.
+func (s *stage) sink(t testing.TB) {
+	var c *net.UDPConn
+	err := s.server.Do(func() (err error) {
+		c, err = net.ListenUDP("udp4", &net.UDPAddr{Port: 8080})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	go func() {
+		p := ipv4.NewPacketConn(c)
+		messages := newMessages(64, 2048)
+		for {
+			if _, err := p.ReadBatch(messages, 0); err != nil {
+				return
+			}
+		}
+	}()
+}
+
+func newMessages(n, size int) []ipv4.Message {
+	m := make([]ipv4.Message, n)
+	for i := range m {
+		m[i].Buffers = [][]byte{make([]byte, size)}
+	}
+	return m
+}
+
+// floodSockets is the number of flows of a flood.
+const floodSockets = 64
+
+// flood sends frames of 64 bytes from many ports until the time is over.
+func (s *stage) flood(t testing.TB, d time.Duration) {
+	var conns []*net.UDPConn
+	err := s.client.Do(func() error {
+		for range floodSockets {
+			c, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(s.service))
+			if err != nil {
+				return err
+			}
+			conns = append(conns, c)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := newMessages(64, 64-14-20-8)
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		for _, c := range conns {
+			_, _ = ipv4.NewPacketConn(c).WriteBatch(messages, 0)
+		}
+	}
+	for _, c := range conns {
+		c.Close()
+	}
+}
+
+// subject is what a round measures: an ingress and an egress program, attached on the router.
+type subject struct {
+	name   string
+	attach func(t testing.TB, s *stage) (in, out *ebpf.Program, done func())
+}
+
+var subjects = []subject{
+	{"empty", func(t testing.TB, s *stage) (in, out *ebpf.Program, done func()) {
+		return attachFloor(t, s, func(o *floor.FloorObjects) *ebpf.Program { return o.FloorEmpty })
+	}},
+	{"floor", func(t testing.TB, s *stage) (in, out *ebpf.Program, done func()) {
+		return attachFloor(t, s, func(o *floor.FloorObjects) *ebpf.Program { return o.FloorCount })
+	}},
+	{"seine", attachSeine},
+}
+
+// attachFloor loads a program once for each hook, so that each has its own statistics.
+func attachFloor(t testing.TB, s *stage, pick func(*floor.FloorObjects) *ebpf.Program) (in, out *ebpf.Program, done func()) {
+	var objects [2]floor.FloorObjects
+	for i := range objects {
+		if err := floor.LoadFloorObjects(&objects[i], nil); err != nil {
+			t.Fatalf("%+v", err)
+		}
+	}
+	in, out = pick(&objects[0]), pick(&objects[1])
+	space, err := openNamespace(s.router.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &tcxAttacher{namespace: space, anchor: link.Head()}
+	var attached closers
+	for _, name := range []string{clientSide, serverSide} {
+		l, err := s.router.Links.LinkByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := a.attach(l, in, out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		attached = append(attached, k)
+	}
+	return in, out, func() {
+		attached.Close()
+		objects[0].Close()
+		objects[1].Close()
+		space.file.Close()
+	}
+}
+
+func attachSeine(t testing.TB, s *stage) (in, out *ebpf.Program, done func()) {
+	c, err := Open(Config{NetNS: s.router.Path, Interfaces: []string{clientSide, serverSide}}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.objects.SeineIn, c.objects.SeineOut, func() {
+		requireResolved(t, c)
+		c.Close()
+	}
+}
+
+// requireResolved fails where a flow of the flood went without its translation: then another path was measured.
+func requireResolved(t testing.TB, c *Capture) {
+	var flows, unresolved int
+	_, err := c.Evict(func(batch []nat.Observation) {
+		for i := range batch {
+			if batch[i].Proto != flow.UDP {
+				continue
+			}
+			flows++
+			if batch[i].Entry.Source == flow.NoSource {
+				unresolved++
+			}
+		}
+	}, func([]nat.Translation) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if flows < 2*floodSockets || unresolved > 0 {
+		t.Fatalf("%d flows, %d of them without translation: want at least %d, all with", flows, unresolved, 2*floodSockets)
+	}
+}
+
+// perRun returns a program's mean run time in nanoseconds.
+func perRun(t testing.TB, p *ebpf.Program) float64 {
+	s, err := p.Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.RunCount == 0 {
+		t.Fatal("the program never ran")
+	}
+	return float64(s.Runtime.Nanoseconds()) / float64(s.RunCount)
+}
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return v[len(v)/2]
+}
+
+// BenchmarkPacket measures what a packet costs at each hook: nothing, the floor, and capturing with translation on
+// resolved flows, in turns under the same flood.
+func BenchmarkPacket(b *testing.B) {
+	s := newStage(b, "udp")
+	s.sink(b)
+	stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer stats.Close()
+	const rounds = 7
+	measured := make(map[string][]float64)
+	for b.Loop() {
+		for range rounds {
+			for _, sub := range subjects {
+				in, out, done := sub.attach(b, s)
+				s.flood(b, 300*time.Millisecond)
+				measured["in_"+sub.name] = append(measured["in_"+sub.name], perRun(b, in))
+				measured["out_"+sub.name] = append(measured["out_"+sub.name], perRun(b, out))
+				done()
+			}
+		}
+	}
+	for _, hook := range []string{"in_", "out_"} {
+		for _, sub := range subjects {
+			b.ReportMetric(median(measured[hook+sub.name]), hook+sub.name+"_ns/packet")
+		}
+		b.ReportMetric(median(measured[hook+"seine"])/median(measured[hook+"floor"]), hook+"ratio_to_floor")
+	}
+}
+
+// BenchmarkConnect measures how many connections a second a client makes to a Service, with nobody watching and with
+// the programs attached, in turns.
+func BenchmarkConnect(b *testing.B) {
+	s := newStage(b, "tcp")
+	s.accept(b)
+	const rounds = 5
+	var without, with []float64
+	for b.Loop() {
+		for range rounds {
+			without = append(without, s.connect(b, time.Second))
+			_, _, done := attachSeineUnchecked(b, s)
+			with = append(with, s.connect(b, time.Second))
+			done()
+		}
+	}
+	b.ReportMetric(median(without), "without_connections/s")
+	b.ReportMetric(median(with), "with_connections/s")
+	b.ReportMetric(median(with)/median(without), "ratio_to_without")
+}
+
+func attachSeineUnchecked(t testing.TB, s *stage) (in, out *ebpf.Program, done func()) {
+	c, err := Open(Config{NetNS: s.router.Path}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.objects.SeineIn, c.objects.SeineOut, func() { c.Close() }
+}
+
+func (s *stage) accept(t testing.TB) {
+	var l net.Listener
+	err := s.server.Do(func() (err error) {
+		l, err = net.Listen("tcp4", ":8080")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+		}
+	}()
+}
+
+// connect opens and resets connections from two threads and returns how many a second.
+func (s *stage) connect(t testing.TB, d time.Duration) float64 {
+	var made atomic.Uint64
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() {
+			_ = s.client.Do(func() error {
+				for end := time.Now().Add(d); time.Now().Before(end); {
+					if connectOnce(s.service) == nil {
+						made.Add(1)
+					}
+				}
+				return nil
+			})
+		})
+	}
+	group.Wait()
+	if made.Load() == 0 {
+		t.Fatal("no connection was made")
+	}
+	return float64(made.Load()) / d.Seconds()
+}
+
+// connectOnce uses a bare socket, so that the thread stays in its namespace and nothing else is measured.
+func connectOnce(to netip.AddrPort) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	return unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()})
+}
+
+// evictFlows is the number of flows of BenchmarkEvict.
+const evictFlows = 100000
+
+// BenchmarkEvict measures the processor time of an eviction of 100,000 flows, and of joining them to connections.
+func BenchmarkEvict(b *testing.B) {
+	testkit.RequireRoot(b)
+	c, err := Open(Config{Interfaces: []string{"/^$/"}}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	table := nat.NewTable(nat.Config{Locality: nowhere{}, Hold: -1})
+	var evicting, joining []float64
+	var records []flow.Record
+	for b.Loop() {
+		fill(b, c, evictFlows)
+		var observations []nat.Observation
+		began := processorTime()
+		e, err := c.Evict(func(batch []nat.Observation) { observations = append(observations, batch...) }, func([]nat.Translation) {})
+		evicting = append(evicting, processorTime()-began)
+		if err != nil || e.Flows != evictFlows {
+			b.Fatalf("%d flows, error %v: want %d", e.Flows, err, evictFlows)
+		}
+		began = processorTime()
+		table.Add(observations)
+		records = table.Finish(e.End, false, records[:0])
+		joining = append(joining, processorTime()-began)
+		if len(records) != evictFlows {
+			b.Fatalf("%d records: want %d", len(records), evictFlows)
+		}
+	}
+	b.ReportMetric(median(evicting)*1000, "evict_ms/100000flows")
+	b.ReportMetric(median(joining)*1000, "join_ms/100000flows")
+}
+
+// nowhere is a node without addresses.
+type nowhere struct{}
+
+func (nowhere) Interface(netip.Addr) (uint32, bool) { return 0, false }
+func (nowhere) Watched(netip.Addr) bool             { return false }
+func (nowhere) InterfaceName(uint32) string         { return "" }
+
+// processorTime is what the process used of the processors, in seconds.
+func processorTime() float64 {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+// fill puts flows into the map by running the program on packets made here.
+func fill(b *testing.B, c *Capture, n int) {
+	packet := make([]byte, 64)
+	binary.BigEndian.PutUint16(packet[12:], unix.ETH_P_IP)
+	packet[14], packet[23] = 0x45, unix.IPPROTO_UDP
+	copy(packet[26:], []byte{172, 30, 0, 1})
+	for i := range n {
+		copy(packet[30:], []byte{172, 31, byte(i >> 16), byte(i >> 8)})
+		binary.BigEndian.PutUint16(packet[34:], uint16(40000+i&0xff))
+		binary.BigEndian.PutUint16(packet[36:], 53)
+		if _, err := c.objects.SeineIn.Run(&ebpf.RunOptions{Data: packet}); err != nil {
+			b.Fatal(fmt.Errorf("run the program: %w", err))
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package live
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+)
+
+// selectedPath returns the selected row in words.
+func (s *stage) selectedPath() string {
+	r := s.model.current()
+	if r == nil {
+		return ""
+	}
+	p := pathOf(r, true)
+	return strings.Join(p.ends[:], " ")
+}
+
+func TestKeysAreUnique(t *testing.T) {
+	taken := make(map[string]string)
+	for _, b := range bindings {
+		for _, k := range b.keys {
+			if taken[k] != "" {
+				t.Errorf("key %q does both: %s; %s", k, taken[k], b.doc)
+			}
+			taken[k] = b.doc
+		}
+	}
+}
+
+func TestRanksAreUnique(t *testing.T) {
+	for rank := range columns {
+		columnOf(rank) // Panics if there is none.
+	}
+}
+
+func TestQuit(t *testing.T) {
+	for _, keys := range [][]string{{"q"}, {"ctrl+c"}, {"/", "ctrl+c"}} {
+		s := newStage(t, healthy)
+		s.size(80, 24)
+		s.press(keys[:len(keys)-1]...)
+		_, cmd := s.model.Update(keyMsg(keys[len(keys)-1]))
+		if cmd == nil || cmd() != tea.Quit() {
+			t.Errorf("keys %q do not quit", keys)
+		}
+	}
+}
+
+// The selection stays on its row while the order changes around it.
+func TestSelectionFollowsItsRow(t *testing.T) {
+	s := newStage(t, healthy)
+	s.size(120, 40)
+	s.play(2)
+	s.press("j", "j")
+	want := s.selectedPath()
+	for _, key := range []string{"s", "s", "r", "s", "s", "n"} {
+		s.press(key)
+		if got := s.selectedPath(); got != want {
+			t.Fatalf("after %q: %q is selected, want %q", key, got, want)
+		}
+	}
+	s.press("home")
+	if s.model.at != 0 {
+		t.Errorf("home selects line %d", s.model.at)
+	}
+}
+
+// The selected line is always on the screen.
+func TestSelectionIsVisible(t *testing.T) {
+	s := newStage(t, healthy)
+	s.size(100, 9)
+	s.play(3)
+	s.press("e")
+	for _, key := range []string{"end", "pgup", "up", "down", "home", "pgdown", "pgdown", "enter", "j", "j"} {
+		s.press(key)
+		if s.model.pane == noPane && !strings.Contains(s.model.View(), "▌") {
+			t.Fatalf("after %q the selected line is not on the screen:\n%s", key, s.model.View())
+		}
+	}
+}
+
+func TestFilter(t *testing.T) {
+	s := newStage(t, healthy)
+	s.size(120, 40)
+	s.play(2)
+	f := func(text string, want int) {
+		t.Helper()
+		s.press("esc", "esc", "/", "ctrl+u", text, "enter")
+		if got := len(s.model.list); got != want {
+			t.Errorf("filter %q: %d rows, want %d", text, got, want)
+		}
+	}
+	f("", 6)
+	f("shop/cart", 1)
+	f("CART", 1)
+	f("udp", 1)
+	f(":30080", 1)
+	f("10.96.0.10", 1)
+	f("eth0", 1)
+	f("icmp payments", 1)
+	f("10.244.1.1:12345", 1)
+	f("icmp udp", 0)
+	s.press("esc")
+	if s.model.text != "" || len(s.model.list) != 6 {
+		t.Errorf("esc leaves filter %q and %d rows", s.model.text, len(s.model.list))
+	}
+}
+
+func TestFilterIsBounded(t *testing.T) {
+	s := newStage(t, healthy)
+	s.press("/")
+	for range 100 {
+		s.press("0123456789")
+	}
+	if got := len(s.model.text); got > maxFilter {
+		t.Errorf("the filter has %d bytes, want at most %d", got, maxFilter)
+	}
+	s.press("backspace", "ctrl+u")
+	if s.model.text != "" {
+		t.Errorf("the filter is %q after ctrl+u", s.model.text)
+	}
+}
+
+func TestPauseHoldsThePicture(t *testing.T) {
+	s := newStage(t, healthy)
+	s.size(120, 40)
+	s.play(2)
+	s.press("p")
+	held := s.model.View()
+	s.play(3)
+	if s.model.View() != held {
+		t.Error("the picture changes while it is paused")
+	}
+	s.press("e")
+	if len(s.model.list) != 6*2+4 {
+		t.Errorf("%d single connections while paused, want those of before, %d", len(s.model.list), 6*2+4)
+	}
+	s.press("e", " ")
+	if s.model.View() == held || s.model.totals.batches != 5 {
+		t.Error("the picture does not go on")
+	}
+}
+
+func TestToggles(t *testing.T) {
+	var calls []bool
+	o := healthy
+	o.Toggles = append([]Toggle{{Key: "9", Name: "nine", Set: func(on bool) error { calls = append(calls, on); return nil }}}, o.Toggles...)
+	s := newStage(t, o)
+	s.size(120, 40)
+	s.press("9", "9", "9")
+	if len(calls) != 3 || !calls[0] || calls[1] || !calls[2] {
+		t.Errorf("calls are %v, want true, false, true", calls)
+	}
+	s.press("2")
+	if s.model.toggles[2].on || !strings.Contains(s.model.View(), errBroken.Error()) {
+		t.Error("an error is not shown, or the switch is on in spite of it")
+	}
+	s.pass(noticeFor + time.Second)
+	if strings.Contains(s.model.View(), errBroken.Error()) {
+		t.Error("the error does not go")
+	}
+}

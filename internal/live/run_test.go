@@ -1,0 +1,141 @@
+package live
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/seine-net/seine/internal/flow"
+)
+
+// openTerminal returns the two ends of a pseudo-terminal of 120 columns and 40 lines.
+func openTerminal(t *testing.T) (user, terminal *os.File) {
+	t.Helper()
+	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { user.Close() })
+	number, err := unix.IoctlGetInt(int(user.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetPointerInt(int(user.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { terminal.Close() })
+	if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 120}); err != nil {
+		t.Fatal(err)
+	}
+	return user, terminal
+}
+
+func settings(t *testing.T, f *os.File) unix.Termios {
+	t.Helper()
+	s, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *s
+}
+
+// However Run ends, the terminal is as it was before.
+func TestRunRestoresTheTerminal(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	for _, c := range []struct {
+		name  string
+		end   func(user *os.File, cancel func())
+		panic bool
+	}{
+		{"key", func(user *os.File, _ func()) { _, _ = user.WriteString("q") }, false},
+		{"context", func(_ *os.File, cancel func()) { cancel() }, false},
+		{"panic", func(*os.File, func()) {}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			user, terminal := openTerminal(t)
+			if !IsTerminal(terminal) {
+				t.Fatal("a pseudo-terminal is not taken for a terminal")
+			}
+			before := settings(t, terminal)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			shown := make(chan struct{})
+			v := New(Options{Title: "title", Input: terminal, Output: terminal, Summary: func() Summary {
+				if c.panic {
+					panic("a summary that fails")
+				}
+				return Summary{}
+			}})
+			v.Add([]flow.Record{simple(time.Now(), "a", true, 1, 10)})
+			written := collect(user, "10.0.0.2:80", shown)
+			ended := make(chan error, 1)
+			go func() { ended <- v.Run(ctx) }()
+			if !c.panic {
+				select {
+				case <-shown:
+				case <-ctx.Done():
+					t.Fatal("the connection does not appear")
+				}
+			}
+			c.end(user, cancel)
+			if err := <-ended; (err != nil) != c.panic {
+				t.Errorf("Run returned %v", err)
+			}
+			if diff := cmp.Diff(before, settings(t, terminal)); diff != "" {
+				t.Errorf("settings changed:\n%s", diff)
+			}
+			terminal.Close()
+			if out := <-written; !bytes.Contains(out, []byte("\x1b[?1049l")) || !bytes.Contains(out, []byte("\x1b[?25h")) {
+				t.Error("the screen or the cursor is not restored")
+			}
+		})
+	}
+}
+
+// collect reads what is written to the terminal until it is closed, and tells when a text has come.
+func collect(user *os.File, text string, came chan<- struct{}) <-chan []byte {
+	all := make(chan []byte, 1)
+	go func() {
+		var out []byte
+		buffer := make([]byte, 4096)
+		for found := false; ; {
+			n, err := user.Read(buffer)
+			out = append(out, buffer[:n]...)
+			if !found && bytes.Contains(out, []byte(text)) {
+				found = true
+				close(came)
+			}
+			if err != nil { // EIO, when the other end is closed.
+				all <- out
+				return
+			}
+		}
+	}()
+	return all
+}
+
+func TestIsTerminal(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if IsTerminal(null) {
+		t.Error("the null device is taken for a terminal")
+	}
+	_, terminal := openTerminal(t)
+	t.Setenv("TERM", "dumb")
+	if IsTerminal(terminal) {
+		t.Error("a terminal that cannot place the cursor is taken for one that can")
+	}
+}
