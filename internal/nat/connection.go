@@ -1,6 +1,10 @@
 package nat
 
-import "github.com/seine-net/seine/internal/flow"
+import (
+	"slices"
+
+	"github.com/seine-net/seine/internal/flow"
+)
 
 // connection is what the table remembers of one connection across intervals, and what it gathers in the present one.
 type connection struct {
@@ -10,7 +14,8 @@ type connection struct {
 	orientedBy flow.Orientation
 	// start and end bound the conntrack entry's life where its source told; zero is unknown.
 	start, end flow.Time
-	// pinned tells that the entry's source will also tell its end: until then it is not forgotten.
+	// pinned tells that the entry's source will also tell its end: until then it is only forgotten where the table is
+	// full, as some entries end untold (those from before the first listener, where nf_conntrack_events is 2).
 	pinned bool
 	// chosen is where the connection's counters come from; zero until that was chosen.
 	chosen place
@@ -135,10 +140,21 @@ func (c *connection) useFor(o *Observation, opened bool, isn uint32, firstDir Di
 			return &c.uses[i]
 		}
 	}
-	c.uses = append(c.uses, use{
+	u := c.nextUse()
+	*u = use{
 		isn: isn, opened: opened, proto: o.Proto, icmpType: o.ICMPType, icmpCode: o.ICMPCode,
-		sampling: o.Sampling, first: o.First, last: o.Last, firstDir: firstDir,
-	})
+		sampling: o.Sampling, first: o.First, last: o.Last, firstDir: firstDir, interfaces: u.interfaces[:0],
+	}
+	return u
+}
+
+// nextUse makes room for a use, with the memory of one from an earlier interval if there is any.
+func (c *connection) nextUse() *use {
+	if n := len(c.uses); n < cap(c.uses) {
+		c.uses = c.uses[:n+1]
+	} else {
+		c.uses = append(c.uses, use{})
+	}
 	return &c.uses[len(c.uses)-1]
 }
 
@@ -192,7 +208,7 @@ func (c *connection) settle() {
 		}
 		if j := c.opening(loose); j >= 0 {
 			c.uses[j].merge(loose)
-			c.uses = append(c.uses[:i], c.uses[i+1:]...)
+			c.uses = slices.Delete(c.uses, i, i+1)
 			i--
 		}
 	}

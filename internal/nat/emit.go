@@ -196,7 +196,7 @@ func (t *Table) forget() {
 	}
 	for f, s := range t.byFace {
 		for c := range s.all() {
-			if !c.pinned && c.seen+idle < t.interval || c.end != 0 && c.seen+2 < t.interval {
+			if (!c.pinned || full) && c.seen+idle < t.interval || c.end != 0 && c.seen+2 < t.interval {
 				t.drop(f, c, full)
 			}
 		}
