@@ -344,11 +344,13 @@ func BenchmarkEvict(b *testing.B) {
 	table := nat.NewTable(nat.Config{Locality: nowhere{}, Hold: -1})
 	var evicting, joining []float64
 	var records []flow.Record
+	observations := make([]nat.Observation, 0, evictFlows)
+	keep := func(batch []nat.Observation) { observations = append(observations, batch...) }
 	for b.Loop() {
 		fill(b, c, evictFlows)
-		var observations []nat.Observation
+		observations = observations[:0]
 		began := processorTime()
-		e, err := c.Evict(func(batch []nat.Observation) { observations = append(observations, batch...) }, func([]nat.Translation) {})
+		e, err := c.Evict(keep, func([]nat.Translation) {})
 		evicting = append(evicting, processorTime()-began)
 		if err != nil || e.Flows != evictFlows {
 			b.Fatalf("%d flows, error %v: want %d", e.Flows, err, evictFlows)
