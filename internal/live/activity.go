@@ -46,6 +46,8 @@ type source struct {
 	start, end time.Time
 	seq        uint32
 	before     time.Duration
+	// all has the volumes of all its records that count, also of rows that had to leave.
+	all activity
 }
 
 // advance notes that records came in now.

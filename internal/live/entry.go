@@ -103,12 +103,17 @@ func (e *entry) count(r *flow.Record, s *source) {
 	if e.source != s {
 		e.source, e.activity = s, activity{} // Intervals of different sources have nothing to do with each other.
 	}
-	n := uint64(e.sampling)
-	fwd := flow.Volume{Bytes: r.Fwd.Bytes * n, Packets: r.Fwd.Packets * n}
-	rev := flow.Volume{Bytes: r.Rev.Bytes * n, Packets: r.Rev.Packets * n}
+	fwd, rev := scaled(r)
 	add(&e.sent, fwd)
 	add(&e.received, rev)
 	e.activity.add(s.seq, fwd.Bytes, rev.Bytes)
+}
+
+// scaled returns a record's volumes as they would be without sampling.
+func scaled(r *flow.Record) (fwd, rev flow.Volume) {
+	n := uint64(max(r.Sampling, 1))
+	return flow.Volume{Bytes: r.Fwd.Bytes * n, Packets: r.Fwd.Packets * n},
+		flow.Volume{Bytes: r.Rev.Bytes * n, Packets: r.Rev.Packets * n}
 }
 
 func add(to *flow.Volume, v flow.Volume) {

@@ -13,6 +13,9 @@ import (
 const (
 	// refreshEvery is how often new records may change the screen.
 	refreshEvery = 250 * time.Millisecond
+	// workShare bounds the share of a core that redraws for new records take, to one in so many, however large the table
+	// is and however slow the machine.
+	workShare = 40
 	// summaryEvery is how often the caller is asked how the capture is, and ages are drawn anew.
 	summaryEvery = time.Second
 	// noticeFor is how long a notice stands in the last line.
@@ -36,9 +39,11 @@ type model struct {
 	styles  *styles
 
 	width, height int
-	// copies has the rows as of now: put together, and single; the latter only if single or paused.
+	// copies has the rows as of now, put together and single; the one that is not shown only while paused. took is how
+	// long it took to make and draw the one shown.
 	copies [2][]row
 	now    time.Time
+	took   time.Duration
 	totals totals
 	seen   uint64
 	// list is what passes, sorted.
@@ -146,10 +151,11 @@ func (m *model) tick() tea.Cmd {
 	if m.notice != "" && now.Sub(m.noticed) > noticeFor {
 		m.notice = ""
 	}
-	changed := !m.paused && m.table.changes() != m.seen
+	changed := !m.paused && m.table.changes() != m.seen && now.Sub(m.now) >= workShare*m.took
 	if changed || second {
 		m.refresh()
 		m.draw()
+		m.took = m.clock().Sub(now)
 	}
 	if second {
 		return m.ask()

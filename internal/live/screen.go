@@ -102,6 +102,9 @@ func (s *screen) header() {
 	if s.width < 100 {
 		active = " active"
 	}
+	if t.full {
+		active = "+" + active
+	}
 	s.line(
 		segment{" " + printable(s.options.Title) + " ", p.title},
 		segment{"  " + formatCount(uint64(t.active)), p.bold}, segment{active, p.faint},

@@ -91,6 +91,8 @@ func (t *table) ingest(r *flow.Record, from *source, now time.Time) {
 	t.rows.use(g)
 	c.count(r, from)
 	g.count(r, from)
+	fwd, rev := scaled(r)
+	from.all.add(from.seq, fwd.Bytes, rev.Bytes)
 }
 
 // counts tells whether a record's volumes count. Those of the primary one do; without one, those of the first node
@@ -129,8 +131,9 @@ func (t *table) miss(left *row, now time.Time) {
 type totals struct {
 	batches, left uint64
 	// rows is the number of rows, active that of connections with packets in the last interval, translated how many
-	// of these conntrack rewrote.
+	// of these conntrack rewrote. The table does not hold more active ones than its limit: then full is set.
 	rows, active, translated int
+	full                     bool
 	// rate is in bytes per second, sent and received.
 	rate [2]float64
 }
@@ -158,11 +161,11 @@ func (t *table) totals(now time.Time) totals {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	sum := totals{batches: t.batches, left: t.left, rows: len(t.rows.index)}
-	t.rows.each(func(e *entry) {
-		rate, _ := e.source.rate(&e.activity, now)
+	for _, s := range t.sources {
+		rate, _ := s.rate(&s.all, now)
 		sum.rate[0] += rate[0]
 		sum.rate[1] += rate[1]
-	})
+	}
 	t.conns.each(func(e *entry) {
 		if newest, _ := e.source.newest(); e.activity.last < newest || e.source.silent(now) {
 			return
@@ -172,6 +175,7 @@ func (t *table) totals(now time.Time) totals {
 			sum.translated++
 		}
 	})
+	sum.full = sum.active >= t.conns.limit
 	return sum
 }
 

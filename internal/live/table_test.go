@@ -190,3 +190,17 @@ func TestAddBesideTheView(t *testing.T) {
 		t.Errorf("%d batches arrived, want %d", got, want)
 	}
 }
+
+// The header's rates are of all that was counted, whether there is room for its rows or not.
+func TestTotalsOfAFullTable(t *testing.T) {
+	table := newTable(10)
+	var batch []flow.Record
+	for i := range 40 {
+		batch = append(batch, simple(noon, "a", true, uint16(i), 100))
+	}
+	table.add(noon, batch)
+	got := table.totals(noon)
+	if want := [2]float64{4000, 0}; got.rate != want || !got.full || got.active != 10 {
+		t.Errorf("rate %v, full %v, active %d; want %v, true, 10", got.rate, got.full, got.active, want)
+	}
+}
