@@ -181,6 +181,7 @@ type CapturePacket struct {
 		LaterFragment bool
 	}
 	Seq         uint32
+	Headers     uint16
 	Proto       uint8
 	IcmpType    uint8
 	IcmpCode    uint8
@@ -189,6 +190,7 @@ type CapturePacket struct {
 	SentType    uint8
 	HasType     bool
 	Opens       bool
+	_           [6]byte
 }
 
 type CapturePortRange struct {

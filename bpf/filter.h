@@ -63,20 +63,23 @@ static __always_inline bool ports_match(const struct filter_rule *r, const struc
 	       in_ranges(r->port, t->dport);
 }
 
-/* rule_matches is a function of its own so that the verifier looks at it once, not once a rule. */
-static __noinline int rule_matches(const struct filter_rule *r, const struct packet *p,
-				   __u32 hook_flag)
+static __always_inline bool rule_matches(const struct filter_rule *r, const struct packet *p,
+					 __u32 hook_flag)
 {
 	if ((r->flags & (RULE_INGRESS | RULE_EGRESS)) && !(r->flags & hook_flag))
-		return 0;
+		return false;
 	return protocol_matches(r, p) && addresses_match(r, &p->tuple) && ports_match(r, p);
 }
 
-static __always_inline bool accepted(const struct packet *p, enum hook hook)
+/* accepts judges the packet in hand. The verifier looks at it by itself, and knows nothing of what
+ * lies in a map: with the packet on the stack, the paths of 16 rules would multiply. */
+__noinline int accepts(struct __sk_buff *skb, __u32 hook_flag)
 {
-	__u32 hook_flag = hook == HOOK_INGRESS ? RULE_INGRESS : RULE_EGRESS;
+	struct packet *p = packet_in_hand();
 	struct filter_rule *r;
 
+	if (!p || !skb)
+		return true;
 	for (__u32 i = 0; i < MAX_RULES; i++) {
 		__u32 key = i;
 
@@ -87,4 +90,14 @@ static __always_inline bool accepted(const struct packet *p, enum hook hook)
 			return r->flags & RULE_ACCEPT;
 	}
 	return config_default_accept;
+}
+
+static __always_inline bool accepted(struct __sk_buff *skb, const struct packet *p, enum hook hook)
+{
+	struct packet *hand = packet_in_hand();
+
+	if (!hand)
+		return true;
+	*hand = *p;
+	return accepts(skb, hook == HOOK_INGRESS ? RULE_INGRESS : RULE_EGRESS);
 }

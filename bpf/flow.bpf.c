@@ -12,23 +12,26 @@ char _license[] SEC("license") = "GPL v2";
 /* TC_ACT_UNSPEC of clsact and TCX_NEXT are the same number: the next program decides. */
 #define NEXT (-1)
 
-static __always_inline __u32 segments(const struct __sk_buff *skb)
+/* segments is the number of packets on the wire. Devices that are not trusted, such as taps, tell
+ * the size of a segment's payload alone (net/core/dev.c, qdisc_pkt_len_init). */
+static __always_inline __u32 segments(const struct __sk_buff *skb, __u32 headers)
 {
+	__u32 size = skb->gso_size;
+
 	if (skb->gso_segs > 1)
 		return skb->gso_segs;
-	/* Packets from untrusted devices carry the segment size alone. */
-	if (skb->gso_size && skb->len > skb->gso_size)
-		return (skb->len + skb->gso_size - 1) / skb->gso_size;
+	if (size && skb->len > headers)
+		return (skb->len - headers + size - 1) / size;
 	return 1;
 }
 
-static __always_inline void add(struct volume *v, const struct __sk_buff *skb)
+static __always_inline void add(struct volume *v, const struct __sk_buff *skb, __u32 headers)
 {
 	__sync_fetch_and_add(&v->bytes, skb->len);
-	__sync_fetch_and_add(&v->packets, segments(skb));
+	__sync_fetch_and_add(&v->packets, segments(skb, headers));
 }
 
-static __noinline void count_outside(const struct __sk_buff *skb, enum hook hook, __u32 reason)
+SUBPROGRAM count_outside(const struct __sk_buff *skb, enum hook hook, __u32 reason)
 {
 	struct interface_key key = { .ifindex = skb->ifindex, .hook = hook };
 	struct interface_value *v = bpf_map_lookup_elem(&seine_uncounted, &key);
@@ -41,7 +44,8 @@ static __noinline void count_outside(const struct __sk_buff *skb, enum hook hook
 	if (!v)
 		count_error(ERROR_COUNTERS_FULL);
 	else if (reason < UNCOUNTED_MAX)
-		add(&v->count[reason], skb);
+		add(&v->count[reason], skb, 0);
+	return 0;
 }
 
 /* direction orders the endpoints. Any order will do as long as it is the same for both directions.
@@ -104,7 +108,7 @@ static __always_inline void update(struct flow_value *v, const struct __sk_buff 
 				   const struct packet *p, enum direction dir, enum hook hook)
 {
 	v->last_ns = bpf_ktime_get_ns();
-	add(&v->count[dir][hook], skb);
+	add(&v->count[dir][hook], skb, p->headers);
 	if ((v->tcp_flags[dir] | p->tcp_flags) != v->tcp_flags[dir])
 		v->tcp_flags[dir] |= p->tcp_flags;
 	if (p->opens) {
@@ -143,8 +147,7 @@ static __always_inline void overflow(const struct __sk_buff *skb, const struct f
 }
 
 /* create adds the flow with its first packet, or finds that another CPU just did. */
-static __noinline int create(struct __sk_buff *skb, struct flow_key *key, const struct packet *p,
-			     __u32 where)
+SUBPROGRAM create(struct __sk_buff *skb, struct flow_key *key, const struct packet *p, __u32 where)
 {
 	enum direction dir = where & 1;
 	enum hook hook = where >> 1 & 1;
@@ -215,7 +218,7 @@ static __always_inline int capture(struct __sk_buff *skb, enum hook hook, bool h
 	if (config_sampling > 1 && bpf_get_prandom_u32() % config_sampling)
 		return NEXT;
 	outside = parse(skb, has_link_layer, &p);
-	if (!outside && config_rules && !accepted(&p, hook))
+	if (!outside && config_rules && !accepted(skb, &p, hook))
 		outside = 1 + UNCOUNTED_FILTERED;
 	if (outside)
 		count_outside(skb, hook, outside - 1);

@@ -141,7 +141,7 @@ static __always_inline void resolve_by_lookup(struct __sk_buff *skb, const struc
 }
 
 /* resolve tries to find the flow's conntrack entry. */
-static __noinline int resolve(struct __sk_buff *skb, const struct packet *p, struct flow_value *v)
+SUBPROGRAM resolve(struct __sk_buff *skb, const struct packet *p, struct flow_value *v)
 {
 	v->nat_tries++;
 	if (config_nat_skb)

@@ -41,6 +41,7 @@
 /* Headers that start beyond this are not followed, which bounds every offset for the verifier. */
 #define MAX_HEADER_OFFSET 1024
 
+#define UDP_LENGTH 8
 #define SCTP_LENGTH 12
 #define SCTP_INIT 1
 #define TCP_FIN 0x01
@@ -55,8 +56,8 @@ static __always_inline int load(struct __sk_buff *skb, __u32 offset, void *to, _
 	void *end = (void *)(long)skb->data_end;
 	void *at = (void *)(long)skb->data;
 
-	/* Else the compiler checks the number that the offset is computed from, and verifiers
-	 * before Linux 6.5 do not see what that says of the offset. */
+	/* Else the compiler compares the number that the offset is computed from, and the verifier
+	 * of Linux 6.1 does not see what that tells of the offset. */
 	barrier_var(offset);
 	if (offset > MAX_HEADER_OFFSET)
 		return -1;
@@ -247,6 +248,7 @@ static __always_inline int parse_tcp(struct __sk_buff *skb, struct cursor *c, st
 	p->tuple.dport = bpf_ntohs(h.dport);
 	p->tcp_flags = h.flags;
 	p->seq = bpf_ntohl(h.seq);
+	p->headers = c->offset + (h.offset >> 4) * 4;
 	p->opens = (h.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 	return 0;
 }
@@ -260,6 +262,13 @@ static __always_inline int parse_ports(struct __sk_buff *skb, struct cursor *c, 
 	t->sport = bpf_ntohs(ports[0]);
 	t->dport = bpf_ntohs(ports[1]);
 	return 0;
+}
+
+/* parse_udp serves every protocol that begins with its ports. */
+static __always_inline int parse_udp(struct __sk_buff *skb, struct cursor *c, struct packet *p)
+{
+	p->headers = c->offset + UDP_LENGTH;
+	return parse_ports(skb, c, &p->tuple);
 }
 
 /* parse_sctp looks at the first chunk, too: INIT stands alone in its packet (RFC 9260, 6.10). */
@@ -461,7 +470,7 @@ static __always_inline void parse_transport(struct __sk_buff *skb, struct cursor
 	else if (p->proto == PROTO_SCTP)
 		failed = parse_sctp(skb, c, p);
 	else if (has_ports(p->proto))
-		failed = parse_ports(skb, c, &p->tuple);
+		failed = parse_udp(skb, c, p);
 	else if (is_icmp(p->proto))
 		failed = parse_icmp(skb, c, p);
 	if (failed)

@@ -61,13 +61,13 @@ func newAgentCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx, cancel := f.context(cmd.Context())
-			defer cancel()
 			a, err := agent.New(f.config, log)
 			if err != nil {
 				return err
 			}
-			go serveStatus(ctx, a, log)
+			ctx, cancel := f.context(cmd.Context())
+			defer cancel()
+			defer serveStatus(ctx, a, log)()
 			return a.Run(ctx, newWriter(os.Stdout, enc).write)
 		},
 	}
@@ -77,7 +77,7 @@ func newAgentCommand() *cobra.Command {
 	return c
 }
 
-// context ends after --duration, if one was given.
+// context ends after --duration, if one was given. Time runs from now, so call it when all is attached.
 func (f *captureFlags) context(parent context.Context) (context.Context, context.CancelFunc) {
 	if f.duration > 0 {
 		return context.WithTimeout(parent, f.duration)
@@ -85,10 +85,20 @@ func (f *captureFlags) context(parent context.Context) (context.Context, context
 	return context.WithCancel(parent)
 }
 
-// serveStatus lets `seine status` ask the agent. Without it the agent works all the same.
-func serveStatus(ctx context.Context, a *agent.Agent, log *slog.Logger) {
-	if err := a.ServeStatus(ctx); err != nil {
-		log.Warn("seine status cannot ask this agent", "error", err)
+// serveStatus lets `seine status` ask the agent until the function that it returns is called. Without it the agent works
+// all the same.
+func serveStatus(ctx context.Context, a *agent.Agent, log *slog.Logger) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := a.ServeStatus(ctx, versionText()); err != nil {
+			log.Warn("seine status cannot ask this agent", "error", err)
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
 	}
 }
 

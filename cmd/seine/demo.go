@@ -32,6 +32,9 @@ func newDemoCommand() *cobra.Command {
 		Long:  demoHelp(),
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkFaults(faults); err != nil {
+				return err
+			}
 			var cluster *demo.Cluster
 			show, err := newShow(output, "demo cluster", func() []live.Toggle { return demoToggles(cluster) })
 			if err != nil {
@@ -42,12 +45,17 @@ func newDemoCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx, cancel := f.context(cmd.Context())
-			defer cancel()
 			fmt.Fprintln(os.Stderr, "seine: building the demo cluster")
-			if cluster, err = demo.Up(ctx, demo.Options{Rules: rules, Log: log}); err != nil {
+			cluster, err = demo.Up(cmd.Context(), demo.Options{Rules: rules, Log: log})
+			if err != nil && cmd.Context().Err() != nil {
+				log.Debug("building interrupted", "error", err)
+				return nil
+			}
+			if err != nil {
 				return err
 			}
+			ctx, cancel := f.context(cmd.Context())
+			defer cancel()
 			return errors.Join(runDemo(ctx, &f, cluster, faults, show, log), cluster.Down())
 		},
 	}
@@ -66,9 +74,23 @@ func demoHelp() string {
 	b.WriteString("Build a miniature cluster of network namespaces, drive bounded traffic through it and watch it.\n" +
 		"Nothing outside the namespaces is touched, and everything is gone at the end.\n\nFaults:\n")
 	for _, f := range demo.Faults() {
-		fmt.Fprintf(&b, "  %-24s %s\n", f.Name, f.Doc)
+		fmt.Fprintf(&b, "  %-26s %s\n", f.Name, f.Doc)
 	}
 	return b.String()
+}
+
+// checkFaults spares a user the building of a cluster that would not be used.
+func checkFaults(names []string) error {
+	var known []string
+	for _, f := range demo.Faults() {
+		known = append(known, f.Name)
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("--fault %q: want one of %s", name, strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 // runDemo runs an agent on each node of a cluster until the context or the view ends.
@@ -88,7 +110,7 @@ func runDemo(ctx context.Context, f *captureFlags, cluster *demo.Cluster, faults
 	group.Go(func() error { return cluster.Drive(ctx) })
 	sink := serialized(show.sink)
 	for _, a := range agents {
-		go serveStatus(ctx, a, log)
+		defer serveStatus(ctx, a, log)()
 		group.Go(func() error { return a.Run(ctx, sink) })
 	}
 	err = show.run(ctx, agents)

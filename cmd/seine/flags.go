@@ -1,17 +1,24 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"github.com/seine-net/seine/internal/agent"
 	"github.com/seine-net/seine/internal/capture"
 )
+
+// maxMaxFlows keeps the flow maps' size, for which the kernel takes memory when they are made, within a gigabyte.
+const maxMaxFlows = 1 << 24
 
 // captureFlags are the flags of every command that captures.
 type captureFlags struct {
@@ -50,11 +57,52 @@ func (f *captureFlags) finish(logTo io.Writer) (*slog.Logger, error) {
 	if f.config.Sampling == 0 {
 		return nil, fmt.Errorf("--sampling 0: want 1 or more")
 	}
-	if f.config.MaxFlows == 0 {
-		return nil, fmt.Errorf("--max-flows 0: want 1 or more")
+	if n := f.config.MaxFlows; n == 0 || n > maxMaxFlows {
+		return nil, fmt.Errorf("--max-flows %d: want 1 to %d", n, maxMaxFlows)
+	}
+	if f.config.Interval < agent.MinInterval {
+		return nil, fmt.Errorf("--interval %v: want at least %v", f.config.Interval, agent.MinInterval)
 	}
 	if f.duration < 0 {
 		return nil, fmt.Errorf("--duration %v: want a positive time", f.duration)
 	}
+	if err := checkNetNS(f.config.NetNS); err != nil {
+		return nil, err
+	}
 	return newLogger(logTo, f.logLevel)
+}
+
+// checkNetNS refuses a path that does not lead to a network namespace; see ioctl_ns(2).
+func checkNetNS(path string) error {
+	if path == "" {
+		return nil
+	}
+	const want = "want the path of a network namespace, such as /run/netns/NAME or /proc/PID/ns/net"
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("--netns %q: %s: %w", path, want, err)
+	}
+	defer f.Close()
+	kind, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_NSTYPE)
+	if err != nil || kind != unix.CLONE_NEWNET {
+		return fmt.Errorf("--netns %q: %s", path, want)
+	}
+	return nil
+}
+
+// accepted says what flags of a type take.
+var accepted = map[string]string{
+	"uint32":   "a whole number from 0 to 4294967295",
+	"duration": "a time with its unit, such as 500ms, 5s or 1m",
+}
+
+// flagError puts what a flag takes in place of what its parser said.
+func flagError(c *cobra.Command, err error) error {
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		flag := invalid.GetFlag()
+		if want := accepted[flag.Value.Type()]; want != "" {
+			return fmt.Errorf("--%s %q: want %s", flag.Name, invalid.GetValue(), want)
+		}
+	}
+	return fmt.Errorf("%w: %s --help lists the flags", err, c.CommandPath())
 }

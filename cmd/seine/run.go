@@ -27,13 +27,13 @@ func newRunCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx, cancel := f.context(cmd.Context())
-			defer cancel()
 			a, err := agent.New(f.config, log)
 			if err != nil {
 				return err
 			}
-			go serveStatus(ctx, a, log)
+			ctx, cancel := f.context(cmd.Context())
+			defer cancel()
+			defer serveStatus(ctx, a, log)()
 			return watch(ctx, a, show)
 		},
 	}

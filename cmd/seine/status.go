@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -40,23 +42,22 @@ func newStatusCommand() *cobra.Command {
 var errNoAgent = errors.New("no agent runs on this host: start one with seine run or seine agent")
 
 func showStatus(ctx context.Context, w io.Writer, asJSON bool) error {
-	statuses, err := agent.ReadStatuses(ctx)
-	if err != nil {
-		return err
-	}
-	var none error
+	statuses, missing := agent.ReadStatuses(ctx)
 	if len(statuses) == 0 {
+		if missing != nil {
+			return missing
+		}
 		features, err := capture.Probe(slog.New(slog.DiscardHandler))
 		if err != nil {
-			return errors.Join(errNoAgent, err)
+			return fmt.Errorf("no agent runs on this host, and none could: %w", err)
 		}
 		statuses = append(statuses, agent.Status{Version: versionText(), Features: features})
-		none = errNoAgent
+		missing = errNoAgent
 	}
 	if asJSON {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return errors.Join(e.Encode(statuses), none)
+		return errors.Join(e.Encode(statuses), missing)
 	}
 	for i := range statuses {
 		if i > 0 {
@@ -64,7 +65,7 @@ func showStatus(ctx context.Context, w io.Writer, asJSON bool) error {
 		}
 		writeStatus(w, &statuses[i])
 	}
-	return none
+	return missing
 }
 
 func writeStatus(w io.Writer, s *agent.Status) {
@@ -87,8 +88,11 @@ func writeStatus(w io.Writer, s *agent.Status) {
 		fmt.Fprintf(t, "%s\t%.2f %%\t%s\t%s\t%s\n", c.Name, c.Ratio()*100,
 			flow.FormatBytes(c.Counted.Bytes), flow.FormatBytes(c.Flows.Bytes), outsideText(c))
 	}
-	for name, why := range s.Failed {
-		fmt.Fprintf(t, "%s\tnot watched: %s\n", name, why)
+	if slices.ContainsFunc(s.Coverage, overCounted) {
+		fmt.Fprintln(t, "(more in flows than counted: a bridge does not count what netfilter makes it send on to another port)")
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Failed)) {
+		fmt.Fprintf(t, "%s\tnot watched: %s\n", name, s.Failed[name])
 	}
 	fmt.Fprintln(t, "\nLosses\tCount\tMeaning")
 	for _, l := range s.Losses {
@@ -104,18 +108,15 @@ func writeFeatures(w io.Writer, s *agent.Status) {
 	fmt.Fprintln(w)
 }
 
+// overCounted tells of an interface with clearly more in its flows than it counted itself (br_nf_dev_xmit of
+// net/bridge/br_netfilter_hooks.c takes packets before br_dev_xmit counts them).
+func overCounted(c capture.Coverage) bool { return c.Ratio() > 1.001 }
+
 func outsideText(c *capture.Coverage) string {
 	var reasons []string
 	for reason, v := range c.Outside {
 		reasons = append(reasons, fmt.Sprintf("%s %s", reason, flow.FormatBytes(v.Bytes)))
 	}
 	slices.Sort(reasons)
-	text := ""
-	for i, r := range reasons {
-		if i > 0 {
-			text += ", "
-		}
-		text += r
-	}
-	return text
+	return strings.Join(reasons, ", ")
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -45,6 +46,8 @@ const (
 	pressureLimit = 0.8
 	// settle is how long conntrack's last events are waited for at the end.
 	settle = 50 * time.Millisecond
+	// maxQuestions bounds the connections that conntrack is asked about at an eviction.
+	maxQuestions = 4096
 	// maxTranslations bounds the translations that wait for the next eviction.
 	maxTranslations = 1 << 18
 )
@@ -56,6 +59,8 @@ type Agent struct {
 	capture   *capture.Capture
 	locality  *locality
 	netlink   *ctnetlink.Source
+	resolver  *ctnetlink.Resolver
+	unasked   atomic.Uint64
 	table     *nat.Table
 	started   time.Time
 	learnt    learnt
@@ -101,11 +106,16 @@ func New(cfg Config, log *slog.Logger) (*Agent, error) {
 			return nil, errors.Join(fmt.Errorf("NAT source ctnetlink: %w", err), a.Close())
 		}
 	}
+	if cfg.Sampling > 1 && source != flow.NoSource {
+		if a.resolver, err = openResolver(cfg.NetNS); err != nil {
+			return nil, errors.Join(err, a.Close())
+		}
+	}
 	hold := flow.Time(0)
 	if source == flow.NoSource {
 		hold = -1
 	}
-	a.table = nat.NewTable(nat.Config{Node: cfg.Node, Locality: a.locality, Hold: hold})
+	a.table = nat.NewTable(nat.Config{Node: cfg.Node, Locality: a.locality, Hold: hold, TellsEnds: useNetlink})
 	return a, nil
 }
 
@@ -126,17 +136,34 @@ func (c *Config) normalize() error {
 	return nil
 }
 
-// openNetlink opens the source of conntrack events. It takes over the namespace's descriptor only while opening.
-func openNetlink(path string, log *slog.Logger) (*ctnetlink.Source, error) {
+// openNetlink opens the source of conntrack events.
+func openNetlink(path string, log *slog.Logger) (s *ctnetlink.Source, err error) {
+	err = withNamespace(path, func(fd int) error {
+		s, err = ctnetlink.Open(ctnetlink.Config{NetNS: fd, Log: log})
+		return err
+	})
+	return s, err
+}
+
+func openResolver(path string) (r *ctnetlink.Resolver, err error) {
+	err = withNamespace(path, func(fd int) error {
+		r, err = ctnetlink.OpenResolver(fd)
+		return err
+	})
+	return r, err
+}
+
+// withNamespace calls f with a descriptor of the namespace, 0 for the own, that is closed afterwards.
+func withNamespace(path string, f func(fd int) error) error {
 	if path == "" {
-		return ctnetlink.Open(ctnetlink.Config{Log: log})
+		return f(0)
 	}
-	f, err := os.Open(path)
+	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open network namespace: %w", err)
+		return fmt.Errorf("open network namespace: %w", err)
 	}
-	defer f.Close()
-	return ctnetlink.Open(ctnetlink.Config{NetNS: int(f.Fd()), Log: log})
+	defer file.Close()
+	return f(int(file.Fd()))
 }
 
 // Close detaches and unloads. Run does so itself.
@@ -144,6 +171,9 @@ func (a *Agent) Close() error {
 	var errs []error
 	if a.netlink != nil {
 		errs = append(errs, a.netlink.Close())
+	}
+	if a.resolver != nil {
+		errs = append(errs, a.resolver.Close())
 	}
 	if a.locality != nil {
 		errs = append(errs, a.locality.Close())
@@ -206,12 +236,34 @@ func (a *Agent) evict(last bool, batch []flow.Record) ([]flow.Record, error) {
 		return batch, fmt.Errorf("evict: %w", err)
 	}
 	a.table.Learn(a.take())
+	a.ask()
 	batch = a.table.Finish(e.End, last, batch)
 	if a.config.Namer != nil {
 		a.config.Namer.Name(batch)
 	}
 	a.note(e, len(batch))
 	return batch, nil
+}
+
+// ask asks conntrack about the connections that are still unresolved under sampling: of a short one perhaps only the
+// first packet was looked at, which came before its entry.
+func (a *Agent) ask() {
+	if a.resolver == nil {
+		return
+	}
+	questions, more := a.table.Unresolved(maxQuestions)
+	a.unasked.Add(uint64(more))
+	var answers []nat.Translation
+	for _, q := range questions {
+		answer, ok, err := a.resolver.Lookup(q.Proto, q.Tuple)
+		if err != nil {
+			a.log.Debug("conntrack not asked", "error", err)
+		}
+		if ok {
+			answers = append(answers, answer)
+		}
+	}
+	a.table.Learn(answers)
 }
 
 func (a *Agent) note(e capture.Eviction, records int) {

@@ -5,37 +5,40 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
-	"runtime/debug"
+	"syscall"
 	"time"
 )
 
 // ControlDir is where running agents have their control sockets, one each, for root alone.
 const ControlDir = "/run/seine"
 
-// Version is the version of this program as the build recorded it.
-func Version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
-}
+const (
+	// answerTime bounds the sending of a status, statusTime the wait for one: an agent may be short of CPU.
+	answerTime = 2 * time.Second
+	statusTime = 15 * time.Second
+	// maxNodeInPath keeps the path of a control socket below the 108 bytes that the kernel has room for (unix(7)).
+	maxNodeInPath = 64
+)
 
-// ServeStatus answers every connection to a control socket with the status until the context ends.
-func (a *Agent) ServeStatus(ctx context.Context) error {
+// ServeStatus answers every connection to a control socket with the status until the context ends. The version is that
+// of the program. It removes the socket.
+func (a *Agent) ServeStatus(ctx context.Context, version string) error {
 	if err := os.MkdirAll(ControlDir, 0o700); err != nil {
 		return fmt.Errorf("make the folder of control sockets: %w", err)
 	}
-	path := filepath.Join(ControlDir, fmt.Sprintf("agent-%s-%d.sock", filepath.Base(a.config.Node), os.Getpid()))
+	path := controlPath(a.config.Node)
 	_ = os.Remove(path)
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		return fmt.Errorf("open the control socket: %w", err)
 	}
+	defer l.Close()
 	if err := os.Chmod(path, 0o600); err != nil {
-		return errors.Join(fmt.Errorf("guard the control socket: %w", err), l.Close())
+		return fmt.Errorf("guard the control socket: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
@@ -44,44 +47,67 @@ func (a *Agent) ServeStatus(ctx context.Context) error {
 		if err != nil {
 			return nil
 		}
-		a.answer(c)
+		a.answer(c, version)
 	}
 }
 
-func (a *Agent) answer(c net.Conn) {
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
-	_ = json.NewEncoder(c).Encode(a.Status())
+// controlPath is unique, as a process has one agent for each node that it watches.
+func controlPath(node string) string {
+	name := filepath.Base(node)
+	return filepath.Join(ControlDir, fmt.Sprintf("agent-%.*s-%d.sock", maxNodeInPath, name, os.Getpid()))
 }
 
-// ReadStatuses asks every agent that runs on this host. Sockets of dead ones are removed.
+func (a *Agent) answer(c net.Conn, version string) {
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(answerTime))
+	s := a.Status()
+	s.Version = version
+	_ = json.NewEncoder(c).Encode(s)
+}
+
+// ReadStatuses asks every agent that runs on this host. Sockets of dead ones are removed. Beside an error it returns
+// what the others answered.
 func ReadStatuses(ctx context.Context) ([]Status, error) {
-	paths, err := filepath.Glob(filepath.Join(ControlDir, "agent-*.sock"))
-	if err != nil {
-		return nil, err
+	entries, err := os.ReadDir(ControlDir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, nil
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("look for agents: %w: run as root", err)
+	case err != nil:
+		return nil, fmt.Errorf("look for agents: %w", err)
 	}
 	var out []Status
-	for _, path := range paths {
+	var errs []error
+	for _, e := range entries {
+		path := filepath.Join(ControlDir, e.Name())
 		s, err := readStatus(ctx, path)
-		if errors.Is(err, os.ErrPermission) {
-			return nil, fmt.Errorf("ask the agent: %w: run as root", err)
+		switch {
+		case err == nil:
+			out = append(out, s)
+		case errors.Is(err, syscall.ECONNREFUSED):
+			_ = os.Remove(path) // Its agent was killed. Where it cannot be removed it does no harm.
+		case !hasEnded(err):
+			errs = append(errs, fmt.Errorf("ask the agent at %s: %w", path, err))
 		}
-		if err != nil {
-			_ = os.Remove(path)
-			continue
-		}
-		out = append(out, s)
 	}
-	return out, nil
+	return out, errors.Join(errs...)
+}
+
+// hasEnded tells whether an agent ended while it was asked.
+func hasEnded(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 func readStatus(ctx context.Context, path string) (s Status, err error) {
-	d := net.Dialer{Timeout: 2 * time.Second}
+	ctx, cancel := context.WithTimeout(ctx, statusTime)
+	defer cancel()
+	var d net.Dialer
 	c, err := d.DialContext(ctx, "unix", path)
 	if err != nil {
 		return s, err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(statusTime))
 	return s, json.NewDecoder(c).Decode(&s)
 }

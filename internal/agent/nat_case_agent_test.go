@@ -33,8 +33,11 @@ func identityOf(r *flow.Record) identity {
 }
 
 // touches tells whether the record could be another view of the same connection: it bears the client's or its
-// translated address and port, on either side.
+// translated address and port, on either side. What has no ports is told by protocol and identifier.
 func (id identity) touches(o identity) bool {
+	if id.Src.Port() == 0 && (id.Proto != o.Proto || id.ICMP.ID != o.ICMP.ID) {
+		return false
+	}
 	for _, mine := range []netip.AddrPort{id.Src, id.SNAT} {
 		if mine == o.Src || mine == o.Dst || mine == o.Backend || mine == o.SNAT {
 			return true
@@ -47,16 +50,17 @@ func (id identity) touches(o identity) bool {
 type sum struct {
 	fwd, rev flow.Volume
 	// most is the largest number of records in one interval.
-	most    int
-	sources map[flow.NATSource]bool
+	most int
 	// sampling is that of the last record.
 	sampling uint32
 	claimed  bool
 }
 
-// capture is an agent at work on a node and what it reported.
-type capture struct {
+// observer is an agent at work on a node and what it reported.
+type observer struct {
 	t      *testing.T
+	source flow.NATSource
+	began  time.Time
 	cancel context.CancelFunc
 	done   chan error
 
@@ -64,24 +68,27 @@ type capture struct {
 	sums map[identity]*sum
 }
 
-// capturing starts an agent on a namespace. Once it returns the agent sees every packet.
-func capturing(t *testing.T, node *testkit.NS, source string, sampling uint32) *capture {
+// observe starts an agent on a namespace. Once it returns the agent sees every packet.
+func observe(t *testing.T, node *testkit.NS, source flow.NATSource, sampling uint32) *observer {
 	t.Helper()
+	began := time.Now()
 	cfg := agent.Config{Node: "node", Interval: interval}
-	cfg.NetNS, cfg.NATSource, cfg.Sampling = node.Path, source, sampling
+	cfg.NetNS, cfg.NATSource, cfg.Sampling = node.Path, source.String(), sampling
 	a, err := agent.New(cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatalf("start agent: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &capture{t: t, cancel: cancel, done: make(chan error, 1), sums: make(map[identity]*sum)}
+	c := &observer{
+		t: t, source: source, began: began, cancel: cancel, done: make(chan error, 1), sums: make(map[identity]*sum),
+	}
 	go func() { c.done <- a.Run(ctx, c.take) }()
 	t.Cleanup(c.stop)
 	return c
 }
 
 // stop lets the agent evict for the last time. It may be called again.
-func (c *capture) stop() {
+func (c *observer) stop() {
 	if c.done == nil {
 		return
 	}
@@ -97,7 +104,7 @@ func (c *capture) stop() {
 	c.done = nil
 }
 
-func (c *capture) take(records []flow.Record) error {
+func (c *observer) take(records []flow.Record) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := make(map[identity]int)
@@ -106,11 +113,12 @@ func (c *capture) take(records []flow.Record) error {
 		if isNoise(r) {
 			continue
 		}
+		c.checkForm(r)
 		id := identityOf(r)
 		now[id]++
 		s := c.sums[id]
 		if s == nil {
-			s = &sum{sources: make(map[flow.NATSource]bool)}
+			s = &sum{}
 			c.sums[id] = s
 		}
 		s.add(r)
@@ -119,16 +127,31 @@ func (c *capture) take(records []flow.Record) error {
 	return nil
 }
 
+// checkForm checks what must hold of any record here: no other agent reports these connections, so this one's count.
+func (c *observer) checkForm(r *flow.Record) {
+	if r.Node != "node" || r.Iface == "" || !r.Primary {
+		c.t.Errorf("record is of node %q, interface %q, primary %v, want node, one, true: %+v", r.Node, r.Iface, r.Primary, r)
+	}
+	if first := flow.Time(c.began.UnixNano()); r.Start < first || r.End < r.Start || r.End > flow.Time(time.Now().UnixNano()) {
+		c.t.Errorf("record lasts from %d to %d, want it after %d, before now: %+v", r.Start, r.End, first, r)
+	}
+	// Under sampling conntrack is asked about what the kernel side saw too little of.
+	asked := r.Sampling > 1 && r.NATSource == flow.CTNetlink
+	if r.NAT != 0 && (r.NATSource != c.source && !asked || r.OrientedBy != flow.ByConntrack) {
+		c.t.Errorf("translation by %v, oriented by %v, want %v and conntrack: %+v", r.NATSource, r.OrientedBy, c.source, r)
+	}
+}
+
 func (s *sum) add(r *flow.Record) {
 	s.fwd.Bytes += r.Fwd.Bytes
 	s.fwd.Packets += r.Fwd.Packets
 	s.rev.Bytes += r.Rev.Bytes
 	s.rev.Packets += r.Rev.Packets
-	s.sources[r.NATSource] = true
 	s.sampling = r.Sampling
 }
 
-// isNoise tells what hosts say of their own accord: neighbour discovery and multicast membership.
+// isNoise tells what hosts and routers say of their own accord: neighbour discovery with its redirects, and multicast
+// membership.
 func isNoise(r *flow.Record) bool {
 	const igmp = 2
 	isDiscovery := r.Proto == flow.ICMPv6 && r.ICMP.Type >= 130 && r.ICMP.Type <= 143
@@ -136,7 +159,7 @@ func isNoise(r *flow.Record) bool {
 }
 
 // checkUnclaimed reports records that no case expected. The agent must have stopped.
-func (c *capture) checkUnclaimed() {
+func (c *observer) checkUnclaimed() {
 	c.t.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/testkit"
 )
 
@@ -64,7 +65,7 @@ func runZones(t *testing.T, kind testkit.RuleKind, v6 bool) {
 		rules.Zones["client-"+tn.name], rules.Zones["server-"+tn.name] = tn.zone, tn.zone
 	}
 	node.Apply(kind, rules)
-	reported := capturing(t, node, "kfunc", 1)
+	reported := observe(t, node, flow.KFunc, 1)
 	all := driveTenants(t, node, tenants, v6)
 	reported.stop()
 	reported.check(t, all)

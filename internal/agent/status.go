@@ -8,7 +8,8 @@ import (
 
 // Status is what a running agent tells of itself.
 type Status struct {
-	Node     string            `json:"node"`
+	Node string `json:"node"`
+	// Version is the program's; what serves the status knows it.
 	Version  string            `json:"version"`
 	Started  time.Time         `json:"started"`
 	Interval string            `json:"interval"`
@@ -45,7 +46,7 @@ func (a *Agent) Status() Status {
 	a.statusMu.Lock()
 	defer a.statusMu.Unlock()
 	s := Status{
-		Node: a.config.Node, Version: Version(), Started: a.started, Interval: a.config.Interval.String(),
+		Node: a.config.Node, Started: a.started, Interval: a.config.Interval.String(),
 		Sampling: max(a.config.Sampling, 1), Features: c.Features,
 		Map: MapUse{Used: c.Pressure, Max: c.MaxFlows, Connections: a.joined.Connections},
 		Evicted: Evicted{
@@ -61,6 +62,11 @@ func (a *Agent) Status() Status {
 func (a *Agent) losses() []capture.Loss {
 	out := []capture.Loss{
 		{Reason: "connections_forgotten", Count: a.joined.Forgotten, Detail: "connections forgotten as too many were remembered: orientation may be guessed anew"},
+	}
+	if a.resolver != nil {
+		out = append(out, capture.Loss{
+			Reason: "connections_not_asked", Count: a.unasked.Load(), Detail: "sampled connections that conntrack was not asked about as there were too many: perhaps without backend",
+		})
 	}
 	if a.netlink == nil {
 		return out

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -57,19 +58,19 @@ type clsactAttacher struct {
 	space  *namespace
 	// tag marks our filters; see tag.go.
 	tag string
+	// preferences are where among other filters ours may stand, the best first.
+	preferences []uint16
 }
+
+// preferences are the numbers of the first and the last filters. There are several as one may be taken by a filter of
+// another kind, beside which there can be none of ours. The kernel's own choice would be in the middle.
+var preferences = map[string][]uint16{"head": {1, 2, 3}, "tail": {65535, 65534, 65533}}
 
 func (c *clsactAttacher) means() string { return "clsact" }
 
 func (c *clsactAttacher) attach(l netlink.Link, in, out *ebpf.Program) (io.Closer, error) {
-	qdisc := &netlink.GenericQdisc{
-		QdiscType: "clsact",
-		QdiscAttrs: netlink.QdiscAttrs{
-			LinkIndex: l.Attrs().Index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT,
-		},
-	}
-	if err := c.handle.QdiscAdd(qdisc); err != nil && !errors.Is(err, unix.EEXIST) {
-		return nil, fmt.Errorf("add clsact to %s: %w", l.Attrs().Name, err)
+	if err := c.ensureQdisc(l); err != nil {
+		return nil, err
 	}
 	if err := c.removeStale(l); err != nil {
 		return nil, err
@@ -88,13 +89,51 @@ func (c *clsactAttacher) attach(l netlink.Link, in, out *ebpf.Program) (io.Close
 	return filters, nil
 }
 
-// addFilter adds a filter at a preference that the kernel picks in front of all others.
-func (c *clsactAttacher) addFilter(l netlink.Link, p *ebpf.Program, parent uint32) (io.Closer, error) {
-	add := &netlink.BpfFilter{
-		FilterAttrs: netlink.FilterAttrs{LinkIndex: l.Attrs().Index, Parent: parent, Protocol: unix.ETH_P_ALL},
-		Fd:          p.FD(), Name: c.tag, DirectAction: true,
+// ensureQdisc adds clsact where it is missing. The older ingress qdisc takes its place and looks alike, but runs the
+// filters meant for egress at ingress (net/sched/sch_ingress.c, ingress_tcf_block).
+func (c *clsactAttacher) ensureQdisc(l netlink.Link) error {
+	qdisc := &netlink.GenericQdisc{
+		QdiscType: "clsact",
+		QdiscAttrs: netlink.QdiscAttrs{
+			LinkIndex: l.Attrs().Index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT,
+		},
 	}
-	if err := c.handle.FilterAdd(add); err != nil {
+	err := c.handle.QdiscAdd(qdisc)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("add clsact to %s: %w", l.Attrs().Name, err)
+	}
+	present, err := c.handle.QdiscList(l)
+	if err != nil {
+		return fmt.Errorf("list qdiscs of %s: %w", l.Attrs().Name, err)
+	}
+	for _, q := range present {
+		if q.Attrs().Parent == netlink.HANDLE_CLSACT && q.Type() != "clsact" {
+			return fmt.Errorf("add clsact to %s: its place is taken by the %s qdisc of another program", l.Attrs().Name, q.Type())
+		}
+	}
+	return nil
+}
+
+// addFilter adds a filter to one side of an interface. Its handle is random: some programs replace what has their
+// preference and the first handle.
+func (c *clsactAttacher) addFilter(l netlink.Link, p *ebpf.Program, parent uint32) (io.Closer, error) {
+	var err error
+	for _, preference := range c.preferences {
+		err = c.handle.FilterAdd(&netlink.BpfFilter{
+			FilterAttrs: netlink.FilterAttrs{
+				LinkIndex: l.Attrs().Index, Parent: parent, Protocol: unix.ETH_P_ALL,
+				Priority: preference, Handle: 1<<16 + rand.Uint32N(1<<30),
+			},
+			Fd: p.FD(), Name: c.tag, DirectAction: true,
+		})
+		if !errors.Is(err, unix.EINVAL) {
+			break
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("add filter to %s: %w", l.Attrs().Name, err)
 	}
 	return closeFunc(func() error { return c.remove(l, parent, func(tag string) bool { return tag == c.tag }) }), nil

@@ -73,44 +73,25 @@ func (c *Capture) open(rules []bpf.FilterRule, selector selector) (err error) {
 		return err
 	}
 	c.closers = append(c.closers, c.overflow)
-	if err := c.attachProbe(); err != nil {
-		return err
-	}
 	return c.attachInterfaces(selector)
 }
 
-// attachProbe attaches the program that watches NAT at work, where one was chosen.
-func (c *Capture) attachProbe() (err error) {
-	var l io.Closer
-	switch c.choice.probe {
-	case fentryProgram:
-		l, err = link.AttachTracing(link.TracingOptions{Program: c.objects.SeineNatFentry})
-	case kprobeProgram:
-		l, err = link.Kprobe("nf_nat_manip_pkt", c.objects.SeineNatKprobe, nil)
-	default:
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("attach the NAT probe: %w", err)
-	}
-	c.closers = append(c.closers, l)
-	return nil
-}
-
-// attachInterfaces chooses how to attach, and does so to what is there.
+// attachInterfaces chooses how to attach, and does so to what is there. The interfaces are closed before what their
+// attacher needs for detaching.
 func (c *Capture) attachInterfaces(selector selector) error {
+	attacher, err := c.chooseAttacher()
+	if err != nil {
+		return err
+	}
 	handle, err := c.space.netlink()
 	if err != nil {
 		return explain(fmt.Errorf("open netlink: %w", err))
 	}
 	c.interfaces = &interfaces{
-		handle: handle, space: c.space, selector: selector, programs: c.objects, log: c.log,
+		handle: handle, space: c.space, selector: selector, attacher: attacher, programs: c.objects, log: c.log,
 		attached: make(map[uint32]*iface), names: make(map[uint32]string), failed: make(map[uint32]string),
 	}
 	c.closers = append(c.closers, c.interfaces)
-	if c.interfaces.attacher, err = c.chooseAttacher(); err != nil {
-		return err
-	}
 	return c.interfaces.reconcile()
 }
 
@@ -124,7 +105,7 @@ func (c *Capture) chooseAttacher() (attacher, error) {
 		if c.config.Attach == "tcx" {
 			return nil, fmt.Errorf("attach mode tcx: %w", err)
 		}
-		c.attachWhy = fmt.Sprintf("filters of the clsact qdisc, as TCX is not there: %v", err)
+		c.attachWhy = fmt.Sprintf("filters of the clsact qdisc: %v", err)
 	}
 	if c.attachWhy == "" {
 		c.attachWhy = "filters of the clsact qdisc, as asked for"
@@ -133,7 +114,7 @@ func (c *Capture) chooseAttacher() (attacher, error) {
 	if err != nil {
 		return nil, explain(fmt.Errorf("open netlink: %w", err))
 	}
-	a := &clsactAttacher{handle: handle, space: c.space}
+	a := &clsactAttacher{handle: handle, space: c.space, preferences: preferences[c.config.Position]}
 	err = c.space.do(func() error {
 		var socket io.Closer
 		a.tag, socket, err = openTag()

@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -45,21 +46,36 @@ func (k *kernel) hasFunc(name string) bool {
 
 var errNoBTF = errors.New("the kernel has no BTF")
 
+// need tells that a function is missing, as far as BTF says. Modules have none before Linux 5.11.
 func (k *kernel) need(function, since string) error {
 	if k.err != nil {
 		return errNoBTF
 	}
 	if !k.hasFunc(function) {
-		return fmt.Errorf("the kernel has no %s (since Linux %s, with conntrack loaded)", function, since)
+		return fmt.Errorf("no %s in the kernel's BTF (since %s)", function, since)
 	}
 	return nil
 }
 
-func needSKB(k *kernel) error    { return k.need("bpf_cast_to_kern_ctx", "6.2") }
-func needLookup(k *kernel) error { return k.need("bpf_skb_ct_lookup", "5.18") }
-func needProbe(k *kernel) error  { return k.need("nf_nat_manip_pkt", "4.18") }
+func needSKB(k *kernel) error { return k.need("bpf_cast_to_kern_ctx", "Linux 6.2") }
 
-func needSKBAndLookup(k *kernel) error { return errors.Join(needSKB(k), needLookup(k)) }
+func needLookup(k *kernel) error {
+	return k.need("bpf_skb_ct_lookup", "Linux 5.18, when nf_conntrack is loaded")
+}
+
+func needSKBAndLookup(k *kernel) error { return cmp.Or(needSKB(k), needLookup(k)) }
+
+func needFEntry(k *kernel) error {
+	return k.need(natFunction, "Linux 5.11, when nf_nat is loaded")
+}
+
+// needKProbe leaves it to attaching to find the function, which needs no BTF of the module.
+func needKProbe(k *kernel) error {
+	if k.err != nil {
+		return errNoBTF
+	}
+	return nil
+}
 
 func emptyProgram() *ebpf.ProgramSpec {
 	return &ebpf.ProgramSpec{

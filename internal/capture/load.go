@@ -3,13 +3,17 @@ package capture
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
 
 	"github.com/seine-net/seine/bpf"
 	"github.com/seine-net/seine/internal/flow"
@@ -24,28 +28,19 @@ type objects struct {
 	errorNames     []string
 	uncountedNames []string
 	grace          *ebpf.Map
+	// probe holds the NAT probe where one is attached.
+	probe closers
 }
 
-// Close unloads.
-func (o *objects) Close() error { return errors.Join(o.grace.Close(), o.CaptureObjects.Close()) }
+// Close detaches the probe and unloads.
+func (o *objects) Close() error {
+	return errors.Join(o.probe.Close(), o.grace.Close(), o.CaptureObjects.Close())
+}
 
 const (
 	fentryProgram = "seine_nat_fentry"
 	kprobeProgram = "seine_nat_kprobe"
 )
-
-// explain adds to an error of the kernel what the user can do about it.
-func explain(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%w: run as root, or grant CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN (CAP_SYS_ADMIN before Linux 5.8)", err)
-	case errors.Is(err, btf.ErrNotFound), errors.Is(err, ebpf.ErrNotSupported):
-		return fmt.Errorf("%w: want a Linux 5.10 or later kernel built with CONFIG_DEBUG_INFO_BTF", err)
-	}
-	return err
-}
 
 // load loads the programs with the means wanted, and a probe program where one is wanted.
 func load(c *Config, rules []bpf.FilterRule, means kernelMeans, probe string, netns uint32) (*objects, error) {
@@ -72,7 +67,7 @@ func load(c *Config, rules []bpf.FilterRule, means kernelMeans, probe string, ne
 		errorNames: enumNames(spec, "error", "ERROR_"), uncountedNames: enumNames(spec, "uncounted", "UNCOUNTED_"),
 		grace: grace,
 	}
-	if err := spec.LoadAndAssign(&o.CaptureObjects, nil); err != nil {
+	if err := undisturbed(func() error { return spec.LoadAndAssign(&o.CaptureObjects, nil) }); err != nil {
 		grace.Close()
 		return nil, fmt.Errorf("load the BPF programs: %w", err)
 	}
@@ -81,6 +76,20 @@ func load(c *Config, rules []bpf.FilterRule, means kernelMeans, probe string, ne
 		return nil, err
 	}
 	return o, nil
+}
+
+// undisturbed calls f on a thread that Go does not interrupt: the verifier gives up with EAGAIN at a signal, and on a
+// busy machine the signal of Go's scheduler would come at every try.
+func undisturbed(f func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var preempt, before unix.Sigset_t
+	preempt.Val[0] = 1 << (unix.SIGURG - 1)
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &preempt, &before); err != nil {
+		return fmt.Errorf("block signals: %w", err)
+	}
+	err := f()
+	return errors.Join(err, unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil))
 }
 
 // disable replaces a program that is not wanted by one that every kernel loads and nobody attaches: the generated
@@ -152,8 +161,8 @@ type attempt struct {
 var attempts = []attempt{
 	{SourceKFunc, choice{means: kernelMeans{skb: true, lookup: true}, source: flow.KFunc}, needSKBAndLookup},
 	{SourceKFunc, choice{means: kernelMeans{skb: true}, source: flow.KFunc}, needSKB},
-	{SourceFEntry, choice{probe: fentryProgram, source: flow.FEntry}, needProbe},
-	{SourceKProbe, choice{probe: kprobeProgram, source: flow.KProbe}, needProbe},
+	{SourceFEntry, choice{probe: fentryProgram, source: flow.FEntry}, needFEntry},
+	{SourceKProbe, choice{probe: kprobeProgram, source: flow.KProbe}, needKProbe},
 	{SourceKFunc, choice{means: kernelMeans{lookup: true}, source: flow.KFunc}, needLookup},
 	{SourceCTNetlink, choice{netlink: true, source: flow.CTNetlink}, func(*kernel) error { return nil }},
 	{SourceNone, choice{}, func(*kernel) error { return nil }},
@@ -168,23 +177,69 @@ func loadBest(c *Config, rules []bpf.FilterRule, ns *namespace, log *slog.Logger
 		if c.NATSource != SourceAuto && c.NATSource != a.name {
 			continue
 		}
-		if last = a.needs(k); last == nil {
-			var o *objects
-			if o, last = load(c, rules, a.choice.means, a.choice.probe, ns.inode); last == nil {
-				a.choice.why = strings.Join(append(refused, a.choice.describe()), "; ")
-				return o, a.choice, nil
-			}
-			log.Debug("source of translations does not load", "source", a.name, "error", fmt.Sprintf("%+v", last))
+		o, err := a.open(k, c, rules, ns)
+		if err == nil {
+			a.choice.why = a.choice.explain(refused)
+			return o, a.choice, nil
 		}
-		refused = append(refused, fmt.Sprintf("%s: %v", a.choice.label(a.name), last))
-		if errors.Is(last, os.ErrPermission) && a.choice.probe == "" {
-			return nil, choice{}, explain(last)
+		log.Debug("source of translations not used", "source", a.choice.label(a.name), "error", fmt.Sprintf("%+v", err))
+		if last == nil || err.Error() != last.Error() {
+			refused = append(refused, fmt.Sprintf("%s: %v", a.choice.label(a.name), err))
 		}
+		last = err
 	}
 	if c.NATSource == SourceAuto || c.NATSource == SourceNone {
 		return nil, choice{}, explain(last)
 	}
 	return nil, choice{}, fmt.Errorf("NAT source %s: %w", c.NATSource, explain(last))
+}
+
+// open loads, and attaches the probe where the attempt has one. It leaves nothing behind when it fails.
+func (a *attempt) open(k *kernel, c *Config, rules []bpf.FilterRule, ns *namespace) (*objects, error) {
+	if err := a.needs(k); err != nil {
+		return nil, err
+	}
+	o, err := load(c, rules, a.choice.means, a.choice.probe, ns.inode)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.attachProbe(a.choice.probe); err != nil {
+		return nil, errors.Join(err, o.Close())
+	}
+	return o, nil
+}
+
+// natFunction is the function that the probe watches.
+const natFunction = "nf_nat_manip_pkt"
+
+// attachProbe attaches the program that watches NAT at work, where one is named.
+func (o *objects) attachProbe(program string) error {
+	var l io.Closer
+	var err error
+	switch program {
+	case fentryProgram:
+		l, err = link.AttachTracing(link.TracingOptions{Program: o.SeineNatFentry})
+	case kprobeProgram:
+		l, err = link.Kprobe(natFunction, o.SeineNatKprobe, nil)
+	default:
+		return nil
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("the kernel has no %s (since Linux 4.18, when nf_nat is loaded)", natFunction)
+	}
+	if err != nil {
+		return fmt.Errorf("attach to %s: %w", natFunction, err)
+	}
+	o.probe = closers{l}
+	return nil
+}
+
+// explain tells what the choice does, and why no better one was made.
+func (c choice) explain(refused []string) string {
+	if len(refused) == 0 {
+		return c.describe()
+	}
+	return c.describe() + "; better ones that do not work here: " + strings.Join(refused, "; ")
 }
 
 func (c choice) label(name string) string {

@@ -23,7 +23,9 @@ func eth4(payload ...[]byte) []byte { return eth(0x0800, payload...) }
 func eth6(payload ...[]byte) []byte { return eth(0x86dd, payload...) }
 
 // tag is the inside of a VLAN tag: what follows the kind that announced it.
-func tag(id, kind uint16, payload ...[]byte) []byte { return concat(u16(id), u16(kind), concat(payload...)) }
+func tag(id, kind uint16, payload ...[]byte) []byte {
+	return concat(u16(id), u16(kind), concat(payload...))
+}
 
 // v4 is an IPv4 packet without options.
 func v4(src, dst string, proto byte, payload ...[]byte) []byte {
@@ -50,10 +52,14 @@ func v6(src, dst string, next byte, payload ...[]byte) []byte {
 func address(text string) []byte { return netip.MustParseAddr(text).AsSlice() }
 
 // ext is an IPv6 extension header of 8*units bytes that names the one after it.
-func ext(next byte, units int) []byte { return concat([]byte{next, byte(units - 1)}, make([]byte, 8*units-2)) }
+func ext(next byte, units int) []byte {
+	return concat([]byte{next, byte(units - 1)}, make([]byte, 8*units-2))
+}
 
 // ah is an authentication header of 4*words bytes.
-func ah(next byte, words int) []byte { return concat([]byte{next, byte(words - 2)}, make([]byte, 4*words-2)) }
+func ah(next byte, words int) []byte {
+	return concat([]byte{next, byte(words - 2)}, make([]byte, 4*words-2))
+}
 
 // frag6 is a fragment header; offset is in units of eight bytes.
 func frag6(next byte, offset uint16, more bool, id uint32) []byte {

@@ -7,7 +7,7 @@ import (
 )
 
 // The reference parser says what a packet is by the RFCs: 791 and 792 (IPv4, ICMP), 950 (ICMP address masks), 4302
-// (AH), 4443 (ICMPv6), 4884, 8200 (IPv6), 9260 (SCTP), 9293 (TCP), and IEEE 802.1Q. It trusts no length field of IP,
+// (AH), 4443 (ICMPv6), 8200 (IPv6), 9260 (SCTP), 9293 (TCP), and IEEE 802.1Q. It trusts no length field of IP,
 // as packets that a device is to segment later (GSO) carry none that holds, and it has the kernel side's own limits.
 const (
 	// farthestHeader is the last offset in the packet at which a header may begin.
@@ -254,8 +254,8 @@ func (w *walk) ports(d *decoded) bool {
 }
 
 func (w *walk) tcp(d *decoded) bool {
-	// All that is wanted lies in the first 14 bytes, so that much is enough.
-	h := w.header(14)
+	// What is wanted lies in the first four words, so that much is enough.
+	h := w.header(16)
 	if h == nil {
 		return false
 	}
@@ -320,8 +320,8 @@ func (w *walk) quoted(d *decoded) {
 		return
 	}
 	var q decoded
-	layer, known := transports[inner.next]
-	switch {
+	layer := (*walk).ports
+	switch _, known := transports[inner.next]; {
 	case !known, isICMP(inner.next) && inner.next != w.next:
 		return
 	case isICMP(inner.next):
@@ -333,8 +333,6 @@ func (w *walk) quoted(d *decoded) {
 			return
 		}
 		layer = (*walk).icmp
-	default:
-		layer = (*walk).ports
 	}
 	if !layer(inner, &q) {
 		return

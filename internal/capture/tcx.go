@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,15 +9,16 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // haveTCX tells whether the kernel has TCX, by asking it what is attached to loopback, which every namespace has.
 func haveTCX() error {
 	_, err := link.QueryPrograms(link.QueryOptions{Target: 1, Attach: ebpf.AttachTCXIngress})
-	if err != nil {
-		return fmt.Errorf("%w (since Linux 6.6)", err)
+	if errors.Is(err, unix.EINVAL) {
+		return errors.New("the kernel has no TCX (since Linux 6.6)")
 	}
-	return nil
+	return err
 }
 
 // requireInterfaces fails where an interface was asked for by name and is not there.

@@ -226,9 +226,18 @@ func (c *connection) opening(loose *use) int {
 		if u.first > loose.last {
 			continue
 		}
-		if best < 0 || (u.first <= loose.first && u.first > c.uses[best].first) {
+		if best < 0 || u.opensNearer(&c.uses[best], loose.first) {
 			best = i
 		}
 	}
 	return best
+}
+
+// opensNearer tells whether a use opened nearer to a time than another: before it and latest, else after it and first.
+func (u *use) opensNearer(o *use, at flow.Time) bool {
+	before := u.first <= at
+	if before != (o.first <= at) {
+		return before
+	}
+	return (u.first > o.first) == before
 }

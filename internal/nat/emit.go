@@ -64,7 +64,7 @@ func (t *Table) emit(c *connection, to []flow.Record) []flow.Record {
 // where addresses are rewritten, the fullest that bears the addresses the client sent, else the server's own
 // interface, else the fullest. The choice is kept while it is seen. Where the chosen interface saw nothing the use
 // waits one interval: a packet on its way when the flow map was swapped is in both intervals, on different
-// interfaces, and must count once.
+// interfaces, and must count once. Many packets are not on their way: they have found a new one.
 func (t *Table) choose(c *connection, u *use) *interfaceCounts {
 	best := t.preferred(c, u)
 	if u.proto != c.entry.Proto {
@@ -78,7 +78,7 @@ func (t *Table) choose(c *connection, u *use) *interfaceCounts {
 		c.stash = nil
 		return k
 	}
-	if c.stash == nil && !u.opened {
+	if c.stash == nil && !u.opened && best.packets() <= straddling {
 		kept := *u
 		kept.interfaces = slices.Clone(u.interfaces)
 		c.stash = &kept
@@ -91,6 +91,10 @@ func (t *Table) choose(c *connection, u *use) *interfaceCounts {
 	c.chosen, c.stash = best.place, nil
 	return best
 }
+
+// straddling is the most packets of a connection that are on their way through a node when the flow map is swapped:
+// more than a device's budget at a time in each direction. A use with more of them took another way.
+const straddling = 128
 
 // owns tells whether an interface is the client's own.
 func (t *Table) owns(c *connection, index uint32) bool {

@@ -89,12 +89,15 @@ func (e *Entry) same(o *Entry) bool {
 		e.ReplySrc == o.ReplySrc && e.ReplyDst == o.ReplyDst
 }
 
+// nat tells what is rewritten. An ICMP query's identifier, which stands in both ports, is no part of an address:
+// masquerading rewrites it, too.
 func (e *Entry) nat() flow.NAT {
 	var n flow.NAT
-	if e.ReplySrc != e.OrigDst {
+	ports := e.Proto != flow.ICMPv4 && e.Proto != flow.ICMPv6
+	if e.ReplySrc.Addr != e.OrigDst.Addr || ports && e.ReplySrc.Port != e.OrigDst.Port {
 		n |= flow.DNAT
 	}
-	if e.ReplyDst != e.OrigSrc {
+	if e.ReplyDst.Addr != e.OrigSrc.Addr || ports && e.ReplyDst.Port != e.OrigSrc.Port {
 		n |= flow.SNAT
 	}
 	return n

@@ -29,6 +29,8 @@ type Config struct {
 	// Hold is how long before an interval's end a connection must have begun to be reported untranslated: a younger
 	// one waits an interval for its translation. Default 200 ms; negative: none waits.
 	Hold flow.Time
+	// TellsEnds says that whoever learns translations from ctnetlink also learns when they end.
+	TellsEnds bool
 }
 
 // Stats counts what a Table did.
@@ -97,7 +99,7 @@ func (t *Table) Learn(batch []Translation) {
 		}
 		c := t.insert(&e)
 		c.start, c.end = tr.Start, tr.End
-		c.pinned = tr.Source == flow.CTNetlink && tr.End == 0
+		c.pinned = t.config.TellsEnds && tr.Source == flow.CTNetlink && tr.End == 0
 	}
 }
 
@@ -105,7 +107,7 @@ func (t *Table) Learn(batch []Translation) {
 func (t *Table) relearn(c *connection, tr *Translation) {
 	if tr.Start != 0 && tr.Start > c.start {
 		c.start, c.end = tr.Start, 0
-		c.pinned = tr.Source == flow.CTNetlink
+		c.pinned = t.config.TellsEnds && tr.Source == flow.CTNetlink
 	}
 	if tr.End != 0 {
 		c.end, c.pinned = tr.End, false
@@ -236,19 +238,47 @@ func (t *Table) lookup(o *Observation) *connection {
 	return best
 }
 
-// fits tells whether c is a better home for an observation than d: tracked before untracked, then by the lives that
-// their sources told: the one born nearest to an opening packet, else the latest born before the last packet.
+// fits tells whether c is a better home for an observation than d: tracked before untracked, then the one whose opening
+// packet it has, then the one whose own addresses these are rather than half translated ones (see Entry.faces), then by
+// the lives that their sources told. An opening packet belongs to the entry born nearest to it; other packets to the youngest that
+// lived when the first of them passed, or where none did, to the one born nearest.
 func (c *connection) fits(o *Observation, d *connection) bool {
 	if c.tracked != d.tracked {
 		return c.tracked
 	}
-	if o.Opened[Up] || o.Opened[Down] {
-		return distance(c.start, o.First) < distance(d.start, o.First)
+	if mine, its := c.sentOpening(o), d.sentOpening(o); mine != its {
+		return mine
 	}
-	if (c.start <= o.Last) != (d.start <= o.Last) {
-		return c.start <= o.Last
+	if mine, its := c.bears(o), d.bears(o); mine != its && c.lived(o.First) == d.lived(o.First) {
+		return mine
 	}
-	return c.start > d.start
+	opens := o.Opened[Up] || o.Opened[Down]
+	if alive := c.lived(o.First); !opens && (alive || d.lived(o.First)) {
+		return alive && (!d.lived(o.First) || c.start > d.start)
+	}
+	return distance(c.start, o.First) < distance(d.start, o.First)
+}
+
+// lived tells whether the entry was there at a time, as far as its source told.
+func (c *connection) lived(at flow.Time) bool {
+	return c.start <= at && (c.end == 0 || c.end >= at)
+}
+
+// sentOpening tells whether the observation's opening packet was seen of the connection elsewhere in the interval.
+func (c *connection) sentOpening(o *Observation) bool {
+	for i := range c.uses {
+		u := &c.uses[i]
+		if u.opened && (o.Opened[Up] && o.ISN[Up] == u.isn || o.Opened[Down] && o.ISN[Down] == u.isn) {
+			return true
+		}
+	}
+	return false
+}
+
+// bears tells whether the observation's addresses are those of the connection at one of its ends.
+func (c *connection) bears(o *Observation) bool {
+	e, f := &c.entry, faceOf(o.Low, o.High, o.Proto)
+	return f == faceOf(e.OrigSrc, e.OrigDst, e.Proto) || f == faceOf(e.ReplyDst, e.ReplySrc, e.Proto)
 }
 
 func distance(a, b flow.Time) flow.Time { return max(a-b, b-a) }
@@ -267,4 +297,39 @@ func (t *Table) track(o *Observation) *connection {
 	t.link(faceOf(src, dst, proto), c)
 	t.count++
 	return c
+}
+
+// Question is a connection whose translation is not known, as its packets bear it.
+type Question struct {
+	Proto flow.Proto
+	Tuple Tuple
+}
+
+// Unresolved returns at most limit of the connections in this interval that nothing told the entry of, and how many
+// more there are. ICMP errors and connections without ports are not among them.
+func (t *Table) Unresolved(limit int) (questions []Question, more int) {
+	asked := make(map[face]bool)
+	for _, list := range [][]Observation{t.held, t.pending} {
+		for i := range list {
+			o := &list[i]
+			f := faceOf(o.Low, o.High, o.Proto)
+			if !o.canBeAsked() || asked[f] {
+				continue
+			}
+			if c := t.lookup(o); c != nil && c.tracked {
+				continue
+			}
+			asked[f] = true
+			if len(questions) == limit {
+				more++
+				continue
+			}
+			questions = append(questions, Question{o.Proto, Tuple{Src: o.Low.AddrPort(), Dst: o.High.AddrPort()}})
+		}
+	}
+	return questions, more
+}
+
+func (o *Observation) canBeAsked() bool {
+	return o.QuotedProto == 0 && o.Low.Port != 0 && o.High.Port != 0 && !isMulticast(o.Low.Addr) && !isMulticast(o.High.Addr)
 }

@@ -25,15 +25,9 @@ type Translation struct {
 	Start, End flow.Time
 }
 
-// NAT says what the translation rewrites: DNAT where the backend is not what was dialled,
-// SNAT where the backend answers to another address than the client's.
+// NAT says what the translation rewrites: DNAT where the backend is not what was dialled, SNAT where the backend
+// answers to another address than the client's.
 func (t *Translation) NAT() flow.NAT {
-	var n flow.NAT
-	if t.Reply.Src != t.Orig.Dst {
-		n |= flow.DNAT
-	}
-	if t.Reply.Dst != t.Orig.Src {
-		n |= flow.SNAT
-	}
-	return n
+	e := entryOf(t)
+	return e.nat()
 }

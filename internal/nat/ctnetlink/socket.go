@@ -66,9 +66,13 @@ func (s *socket) receive(fd uintptr) bool {
 
 // request asks conntrack something about all address families and returns the sequence number of the answers.
 func (s *socket) request(kind uint16, flags netlink.HeaderFlags) (uint32, error) {
+	return s.send(kind, flags, allFamilies)
+}
+
+// send sends a request, its struct nfgenmsg included, and returns the sequence number of the answers.
+func (s *socket) send(kind uint16, flags netlink.HeaderFlags, data []byte) (uint32, error) {
 	m, err := s.conn.Send(netlink.Message{
-		Header: netlink.Header{Type: netlink.HeaderType(kind), Flags: netlink.Request | flags},
-		Data:   allFamilies,
+		Header: netlink.Header{Type: netlink.HeaderType(kind), Flags: netlink.Request | flags}, Data: data,
 	})
 	return m.Header.Sequence, err
 }

@@ -1,0 +1,66 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"golang.org/x/sys/unix"
+)
+
+// explain adds to an error of the kernel what the user can do about it.
+func explain(err error) error {
+	const want = "want Linux 5.10 or later, built with CONFIG_DEBUG_INFO_BTF=y"
+	switch {
+	case err == nil:
+		return nil
+	case isRefused(err):
+		return explainRefused(err)
+	case errors.Is(err, errNoBTF), errors.Is(err, ebpf.ErrNotSupported) && readKernel().err != nil:
+		return fmt.Errorf("%w, there is no /sys/kernel/btf/vmlinux: %s", errNoBTF, want)
+	case errors.Is(err, btf.ErrNotFound), errors.Is(err, ebpf.ErrNotSupported):
+		return fmt.Errorf("%w: %s", err, want)
+	}
+	return err
+}
+
+// isRefused tells whether the kernel refused for want of privilege. The verifier refuses with EACCES, which
+// os.ErrPermission includes. The netlink library formats the kernel's error without wrapping it.
+func isRefused(err error) bool {
+	return errors.Is(err, unix.EPERM) || strings.Contains(err.Error(), unix.EPERM.Error())
+}
+
+// explainRefused tells which privilege is missing or, where none is, who else may have said no.
+func explainRefused(err error) error {
+	if missing := missingPrivileges(); len(missing) > 0 {
+		return fmt.Errorf("run as root, or grant what is missing, %s: %w", strings.Join(missing, " and "), err)
+	}
+	return fmt.Errorf("%w: no privilege is missing: look for kernel lockdown, a security module or a container's seccomp profile", err)
+}
+
+// privileges are what capturing needs. CAP_SYS_ADMIN is for entering the network namespace, and includes CAP_BPF and
+// CAP_PERFMON (capabilities(7)).
+var privileges = []struct {
+	name string
+	bit  uint
+}{
+	{"CAP_SYS_ADMIN", unix.CAP_SYS_ADMIN},
+	{"CAP_NET_ADMIN", unix.CAP_NET_ADMIN},
+}
+
+// missingPrivileges returns those of the privileges that are not in effect.
+func missingPrivileges() []string {
+	var have [2]unix.CapUserData
+	if unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &have[0]) != nil {
+		return nil
+	}
+	var missing []string
+	for _, p := range privileges {
+		if have[p.bit/32].Effective&(1<<(p.bit%32)) == 0 {
+			missing = append(missing, p.name)
+		}
+	}
+	return missing
+}
