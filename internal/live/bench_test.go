@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
+	tea "charm.land/bubbletea/v2"
 
 	"github.com/seine-net/seine/internal/flow"
 )
@@ -109,7 +109,6 @@ func BenchmarkView(b *testing.B) {
 			v.now = func() time.Time { return noon }
 			v.Add(load(noon, 0, false))
 			m := newModel(v)
-			m.styles = newStyles(colourful())
 			m.Update(tea.WindowSizeMsg{Width: 200, Height: 50})
 			for _, k := range c.keys {
 				m.Update(keyMsg(string(k)))

@@ -24,7 +24,7 @@ func (s *screen) listWithDetails(bottom int) {
 }
 
 func (s *screen) details(r *row) {
-	s.rule(" " + r.proto.String() + s.what(r) + " ")
+	s.rule(" " + r.protocol() + s.what(r) + " ")
 	s.figure(r)
 	s.end()
 	s.fact("sent", volumeText(r, r.sent, 0))

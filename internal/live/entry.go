@@ -29,6 +29,19 @@ func (k key) together() key {
 	return k
 }
 
+var overIPv6 = map[flow.Proto]string{flow.TCP: "TCP6", flow.UDP: "UDP6", flow.SCTP: "SCTP6"}
+
+// protocol names the protocol, and as netstat does the IPv6 below it: a client and a server with names that use both
+// versions have two rows that would look the same.
+func (k *key) protocol() string {
+	if a := k.client.Addr(); a.Is6() && !a.Is4In6() {
+		if name := overIPv6[k.proto]; name != "" {
+			return name
+		}
+	}
+	return k.proto.String()
+}
+
 // who has the names of a connection's endpoints. It is never changed, so that entries and rows share it.
 type who struct{ client, dialled, backend flow.Identity }
 

@@ -4,6 +4,7 @@ package live
 var legend = [][2]string{
 	{"client → dialled", "who connected, and what it asked for"},
 	{"⇒ backend", "who answered, where the dialled address was translated (DNAT)"},
+	{"TCP6, UDP6", "TCP and UDP over IPv6"},
 	{"RATE", "bytes per second both ways over the last interval; ~ marks an estimate from sampling"},
 	{"ACTIVITY", "the last ten intervals, each row to its own scale"},
 	{"SENT, RECEIVED", "link-layer bytes from and to the client since the row appeared"},

@@ -3,7 +3,7 @@ package live
 import (
 	"slices"
 
-	tea "github.com/charmbracelet/bubbletea"
+	tea "charm.land/bubbletea/v2"
 )
 
 // maxFilter bounds the filter's text, in bytes.
@@ -33,7 +33,7 @@ func init() {
 		{[]string{"e"}, "e", "expand", "show each connection, or those of a client to a backend as one row", change(expand)},
 		{[]string{"t"}, "t", "translated", "show only connections that were translated", change(func(m *model) { m.translated = !m.translated })},
 		{[]string{"n"}, "n", "names", "show names or addresses", change(func(m *model) { m.addresses, m.need = !m.addresses, pathNeed{} })},
-		{[]string{"p", " "}, "p", "pause", "hold the picture (also space); counting goes on", change(pause)},
+		{[]string{"p", "space"}, "p", "pause", "hold the picture (also space); counting goes on", change(pause)},
 		{[]string{"up", "k"}, "↑ k", "", "select the row above", change(func(m *model) { m.move(-1) })},
 		{[]string{"down", "j"}, "↓ j", "", "select the row below", change(func(m *model) { m.move(1) })},
 		{[]string{"pgup"}, "PgUp", "", "a page up", change(func(m *model) { m.move(-m.page()) })},
@@ -56,12 +56,9 @@ func change(f func(*model)) func(*model) tea.Cmd {
 }
 
 // press does what a key is bound to.
-func (m *model) press(k tea.KeyMsg) tea.Cmd {
+func (m *model) press(k tea.KeyPressMsg) tea.Cmd {
 	if m.typing {
 		return m.edit(k)
-	}
-	if k.Paste {
-		return nil // Pasted text is not a row of commands.
 	}
 	name := k.String()
 	for i := range m.toggles {
@@ -78,32 +75,39 @@ func (m *model) press(k tea.KeyMsg) tea.Cmd {
 }
 
 // edit takes a key as part of the filter's text, which is in force as it is typed.
-func (m *model) edit(k tea.KeyMsg) tea.Cmd {
-	text := m.text
-	switch k.Type {
-	case tea.KeyCtrlC:
-		return tea.Quit
-	case tea.KeyEnter:
-		m.typing = false
-	case tea.KeyEsc:
-		m.typing, text = false, ""
-	case tea.KeyBackspace:
-		runes := []rune(text)
-		text = string(runes[:max(0, len(runes)-1)])
-	case tea.KeyCtrlU:
-		text = ""
-	case tea.KeyRunes, tea.KeySpace:
-		if more := typed(k.Runes); len(text)+len(more) <= maxFilter {
-			text += more
-		}
+func (m *model) edit(k tea.KeyPressMsg) tea.Cmd {
+	if k.Text != "" {
+		m.write(k.Text)
+		return nil
 	}
-	if text != m.text {
-		m.search(text)
+	switch k.String() {
+	case "ctrl+c":
+		return tea.Quit
+	case "enter":
+		m.typing = false
+	case "esc":
+		m.typing = false
+		m.search("")
+	case "backspace":
+		runes := []rune(m.text)
+		m.search(string(runes[:max(0, len(runes)-1)]))
+	case "ctrl+u":
+		m.search("")
 	}
 	return nil
 }
 
+// write appends typed or pasted text to the filter's.
+func (m *model) write(text string) {
+	if more := typed(text); len(m.text)+len(more) <= maxFilter {
+		m.search(m.text + more)
+	}
+}
+
 func (m *model) search(text string) {
+	if text == m.text {
+		return
+	}
 	m.text, m.filter, m.need = text, newFilter(text), pathNeed{}
 	m.arrange()
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
+	tea "charm.land/bubbletea/v2"
 )
 
 // selectedPath returns the selected row in words.
@@ -75,8 +75,8 @@ func TestSelectionIsVisible(t *testing.T) {
 	s.press("e")
 	for _, key := range []string{"end", "pgup", "up", "down", "home", "pgdown", "pgdown", "enter", "j", "j"} {
 		s.press(key)
-		if s.model.pane == noPane && !strings.Contains(s.model.View(), "▌") {
-			t.Fatalf("after %q the selected line is not on the screen:\n%s", key, s.model.View())
+		if s.model.pane == noPane && !strings.Contains(s.frame(), "▌") {
+			t.Fatalf("after %q the selected line is not on the screen:\n%s", key, s.frame())
 		}
 	}
 }
@@ -96,6 +96,7 @@ func TestFilter(t *testing.T) {
 	f("shop/cart", 1)
 	f("CART", 1)
 	f("udp", 1)
+	f("tcp6", 1)
 	f(":30080", 1)
 	f("10.96.0.10", 1)
 	f("eth0", 1)
@@ -123,14 +124,32 @@ func TestFilterIsBounded(t *testing.T) {
 	}
 }
 
+// Pasted text belongs to the filter while it is typed; else it must not be taken for keys.
+func TestPaste(t *testing.T) {
+	s := newStage(t, healthy)
+	s.size(120, 40)
+	s.play(1)
+	paste := func(text string) { _, cmd := s.model.Update(tea.PasteMsg{Content: text}); s.send(cmd) }
+	before := s.frame()
+	paste("esq?")
+	if s.frame() != before {
+		t.Error("pasted text works like keys")
+	}
+	s.press("/")
+	paste("ca\nrt\x1b")
+	if s.model.text != "cart" {
+		t.Errorf("the filter is %q, want what is printable of the pasted text, %q", s.model.text, "cart")
+	}
+}
+
 func TestPauseHoldsThePicture(t *testing.T) {
 	s := newStage(t, healthy)
 	s.size(120, 40)
 	s.play(2)
 	s.press("p")
-	held := s.model.View()
+	held := s.frame()
 	s.play(3)
-	if s.model.View() != held {
+	if s.frame() != held {
 		t.Error("the picture changes while it is paused")
 	}
 	s.press("e")
@@ -138,7 +157,7 @@ func TestPauseHoldsThePicture(t *testing.T) {
 		t.Errorf("%d single connections while paused, want those of before, %d", len(s.model.list), 6*2+4)
 	}
 	s.press("e", " ")
-	if s.model.View() == held || s.model.totals.batches != 5 {
+	if s.frame() == held || s.model.totals.batches != 5 {
 		t.Error("the picture does not go on")
 	}
 }
@@ -154,11 +173,11 @@ func TestToggles(t *testing.T) {
 		t.Errorf("calls are %v, want true, false, true", calls)
 	}
 	s.press("2")
-	if s.model.toggles[2].on || !strings.Contains(s.model.View(), errBroken.Error()) {
+	if s.model.toggles[2].on || !strings.Contains(s.frame(), errBroken.Error()) {
 		t.Error("an error is not shown, or the switch is on in spite of it")
 	}
 	s.pass(noticeFor + time.Second)
-	if strings.Contains(s.model.View(), errBroken.Error()) {
+	if strings.Contains(s.frame(), errBroken.Error()) {
 		t.Error("the error does not go")
 	}
 }

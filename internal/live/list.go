@@ -74,7 +74,7 @@ func (f *filter) match(r *row) bool {
 	if len(f.words) == 0 {
 		return true
 	}
-	text := append(append(f.buffer[:0], r.proto.String()...), ' ')
+	text := append(append(f.buffer[:0], r.protocol()...), ' ')
 	text = append(append(text, r.iface...), ' ')
 	text = append(append(text, r.node...), ' ')
 	text = append(append(text, r.nat.String()...), ' ')
@@ -108,13 +108,13 @@ func lower(text []byte) []byte {
 }
 
 // typed keeps of typed or pasted text what a filter may have.
-func typed(runes []rune) string {
+func typed(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
 		}
 		return -1
-	}, string(runes))
+	}, text)
 }
 
 func translated(r *row) bool { return r.nat != 0 }

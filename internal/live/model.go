@@ -6,8 +6,7 @@ import (
 	"slices"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
-	"github.com/charmbracelet/lipgloss"
+	tea "charm.land/bubbletea/v2"
 )
 
 const (
@@ -80,9 +79,8 @@ type toggle struct {
 
 func newModel(v *View) *model {
 	m := &model{
-		options: v.options, table: v.table, clock: v.now, filter: newFilter(""),
-		styles: newStyles(lipgloss.NewRenderer(v.options.Output)),
-		now:    v.now(), began: v.now(),
+		options: v.options, table: v.table, clock: v.now, filter: newFilter(""), styles: &terminalStyles,
+		now: v.now(), began: v.now(),
 	}
 	for _, t := range v.options.Toggles {
 		m.toggles = append(m.toggles, toggle{Toggle: t})
@@ -119,7 +117,7 @@ func guarded(f func() tea.Msg) tea.Cmd {
 func (m *model) Init() tea.Cmd { return tea.Batch(tick(), m.ask()) }
 
 // View returns the frame as it was last drawn; Update draws.
-func (m *model) View() string { return m.frame }
+func (m *model) View() tea.View { return tea.View{Content: m.frame, AltScreen: true} }
 
 // Update takes a message and draws if it changed anything.
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
@@ -130,8 +128,12 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		m.width, m.height = msg.Width, msg.Height
 		m.need = pathNeed{}
-	case tea.KeyMsg:
+	case tea.KeyPressMsg:
 		cmd = m.press(msg)
+	case tea.PasteMsg: // Where no text is asked for, pasted text is not a row of commands.
+		if m.typing {
+			m.write(msg.Content)
+		}
 	case summaryMsg:
 		m.summary, m.hasSummary, m.asking = Summary(msg), true, false
 		return m, nil // The next tick draws it.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,16 @@ func settings(t *testing.T, f *os.File) unix.Termios {
 	return *s
 }
 
+// modes are what a program turns on in a terminal, and what turns it off again: the alternate screen, the hidden cursor,
+// bracketed paste, and two ways of telling keys apart.
+var modes = []struct{ name, on, off string }{
+	{"screen", "\x1b[?1049h", "\x1b[?1049l"},
+	{"cursor", "\x1b[?25l", "\x1b[?25h"},
+	{"paste", "\x1b[?2004h", "\x1b[?2004l"},
+	{"modifyOtherKeys", "\x1b[>4;2m", "\x1b[>4m"},
+	{"kitty keyboard", "\x1b[>1u", "\x1b[<1u"},
+}
+
 // However Run ends, the terminal is as it was before.
 func TestRunRestoresTheTerminal(t *testing.T) {
 	t.Setenv("TERM", "xterm")
@@ -72,6 +83,7 @@ func TestRunRestoresTheTerminal(t *testing.T) {
 			shown := make(chan struct{})
 			v := New(Options{Title: "title", Input: terminal, Output: terminal, Summary: func() Summary {
 				if c.panic {
+					<-shown // Before, there is nothing to restore.
 					panic("a summary that fails")
 				}
 				return Summary{}
@@ -80,12 +92,10 @@ func TestRunRestoresTheTerminal(t *testing.T) {
 			written := collect(user, "10.0.0.2:80", shown)
 			ended := make(chan error, 1)
 			go func() { ended <- v.Run(ctx) }()
-			if !c.panic {
-				select {
-				case <-shown:
-				case <-ctx.Done():
-					t.Fatal("the connection does not appear")
-				}
+			select {
+			case <-shown:
+			case <-ctx.Done():
+				t.Fatal("the connection does not appear")
 			}
 			c.end(user, cancel)
 			if err := <-ended; (err != nil) != c.panic {
@@ -95,8 +105,11 @@ func TestRunRestoresTheTerminal(t *testing.T) {
 				t.Errorf("settings changed:\n%s", diff)
 			}
 			terminal.Close()
-			if out := <-written; !bytes.Contains(out, []byte("\x1b[?1049l")) || !bytes.Contains(out, []byte("\x1b[?25h")) {
-				t.Error("the screen or the cursor is not restored")
+			out := string(<-written)
+			for _, m := range modes {
+				if on, off := strings.LastIndex(out, m.on), strings.LastIndex(out, m.off); on < 0 || off < on {
+					t.Errorf("%s: last turned on at byte %d, off at %d of %d", m.name, on, off, len(out))
+				}
 			}
 		})
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
+	tea "charm.land/bubbletea/v2"
 
 	"github.com/seine-net/seine/internal/flow"
 )
@@ -34,6 +34,7 @@ func newStage(t *testing.T, o Options) *stage {
 	s.view = New(o)
 	s.view.now = func() time.Time { return s.now }
 	s.model = newModel(s.view)
+	s.model.styles = &styles{}
 	s.send(s.model.Init())
 	return s
 }
@@ -63,20 +64,26 @@ func (s *stage) pass(d time.Duration) {
 	s.send(s.model.tick())
 }
 
-var namedKeys = map[string]tea.KeyType{
-	"enter": tea.KeyEnter, "esc": tea.KeyEsc, "up": tea.KeyUp, "down": tea.KeyDown, "pgup": tea.KeyPgUp, "pgdown": tea.KeyPgDown,
-	"home": tea.KeyHome, "end": tea.KeyEnd, "backspace": tea.KeyBackspace, "ctrl+c": tea.KeyCtrlC, "ctrl+u": tea.KeyCtrlU,
+var namedKeys = map[string]tea.Key{
+	"enter": {Code: tea.KeyEnter}, "esc": {Code: tea.KeyEscape}, "backspace": {Code: tea.KeyBackspace},
+	"up": {Code: tea.KeyUp}, "down": {Code: tea.KeyDown}, "pgup": {Code: tea.KeyPgUp}, "pgdown": {Code: tea.KeyPgDown},
+	"home": {Code: tea.KeyHome}, "end": {Code: tea.KeyEnd},
+	"ctrl+c": {Code: 'c', Mod: tea.ModCtrl}, "ctrl+u": {Code: 'u', Mod: tea.ModCtrl},
 }
 
-func keyMsg(name string) tea.KeyMsg {
-	if t, ok := namedKeys[name]; ok {
-		return tea.KeyMsg{Type: t}
+// keyMsg returns the press of a named key, or text as if it were typed at once.
+func keyMsg(name string) tea.KeyPressMsg {
+	if k, ok := namedKeys[name]; ok {
+		return tea.KeyPressMsg(k)
 	}
-	if name == " " {
-		return tea.KeyMsg{Type: tea.KeySpace, Runes: []rune(name)}
+	if runes := []rune(name); len(runes) == 1 {
+		return tea.KeyPressMsg{Code: runes[0], Text: name}
 	}
-	return tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(name)}
+	return tea.KeyPressMsg{Code: tea.KeyExtended, Text: name}
 }
+
+// frame returns what is shown.
+func (s *stage) frame() string { return s.model.View().Content }
 
 func (s *stage) press(keys ...string) {
 	for _, k := range keys {

@@ -11,10 +11,8 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
-	"github.com/muesli/termenv"
 
 	"github.com/seine-net/seine/internal/flow"
 )
@@ -62,11 +60,11 @@ func TestScreens(t *testing.T) {
 			s.size(c.w, c.h)
 			c.act(s)
 			s.model.draw()
-			checkShape(t, s.model.View(), c.w, c.h)
-			golden(t, fmt.Sprintf("%s-%dx%d.txt", c.name, c.w, c.h), s.model.View())
-			s.model.styles = newStyles(colourful())
+			checkShape(t, s.frame(), c.w, c.h)
+			golden(t, fmt.Sprintf("%s-%dx%d.txt", c.name, c.w, c.h), s.frame())
+			s.model.styles = &terminalStyles
 			s.model.draw()
-			coloured := s.model.View()
+			coloured := s.frame()
 			if !strings.Contains(coloured, "\x1b[") {
 				t.Error("there is no colour")
 			}
@@ -77,16 +75,10 @@ func TestScreens(t *testing.T) {
 	}
 }
 
-func colourful() *lipgloss.Renderer {
-	r := lipgloss.NewRenderer(nil)
-	r.SetColorProfile(termenv.ANSI)
-	return r
-}
-
 func (s *stage) plain() string {
 	s.model.styles = &styles{}
 	s.model.draw()
-	return s.model.View()
+	return s.frame()
 }
 
 // checkShape makes sure that a frame fills the terminal's lines exactly and none is wider.
@@ -135,7 +127,7 @@ func TestEverySize(t *testing.T) {
 		for w := 1; w <= 130; w += 3 {
 			for h := 1; h <= 42; h++ {
 				s.size(w, h)
-				checkShape(t, s.model.View(), w, h)
+				checkShape(t, s.frame(), w, h)
 			}
 		}
 	}
@@ -156,8 +148,8 @@ func TestNothingObeysNames(t *testing.T) {
 	for _, keys := range [][]string{{}, {"enter"}, {"?"}, {"esc", "1"}, {"/", evil}, {"enter", "esc", "/", "nothing" + evil}} {
 		s.press(keys...)
 		s.pass(time.Second)
-		checkShape(t, s.model.View(), 200, 60)
-		for _, c := range s.model.View() {
+		checkShape(t, s.frame(), 200, 60)
+		for _, c := range s.frame() {
 			if c != '\n' && !unicode.IsPrint(c) {
 				t.Fatalf("after %q: %q reaches the terminal", keys, c)
 			}

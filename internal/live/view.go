@@ -7,7 +7,8 @@ import (
 	"os"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
 	"golang.org/x/term"
 
 	"github.com/seine-net/seine/internal/flow"
@@ -91,10 +92,20 @@ const framesPerSecond = 20
 func (v *View) Run(ctx context.Context) error {
 	program := tea.NewProgram(newModel(v),
 		tea.WithContext(ctx), tea.WithInput(v.options.Input), tea.WithOutput(v.options.Output),
-		tea.WithAltScreen(), tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond))
+		tea.WithColorProfile(colours()), tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond))
 	_, err := program.Run()
 	if err == nil || ctx.Err() != nil && !errors.Is(err, tea.ErrProgramPanic) {
 		return nil
 	}
 	return fmt.Errorf("draw the live view: %w", err)
+}
+
+// colours says what the terminal can show, by the environment alone: bubbletea would start `tmux info` in a tmux. It
+// keeps to https://no-color.org, so that NO_COLOR takes the colours away, whatever its value, and leaves bold and
+// reverse.
+func colours() colorprofile.Profile {
+	if os.Getenv("NO_COLOR") != "" {
+		return colorprofile.ASCII
+	}
+	return colorprofile.Env(os.Environ())
 }
