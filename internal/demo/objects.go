@@ -9,7 +9,7 @@ import (
 func (c *Cluster) Objects() []kube.Object {
 	var objects []kube.Object
 	for _, n := range nodePlans {
-		objects = append(objects, kube.Object{Kind: flow.Node, Name: n.name, Node: n.name, Zone: n.zone, Addrs: n.addrs()})
+		objects = append(objects, nodeObject(n))
 	}
 	for _, p := range podPlans() {
 		objects = append(objects, podObject(p))
@@ -18,6 +18,13 @@ func (c *Cluster) Objects() []kube.Object {
 		objects = append(objects, serviceObject(s))
 	}
 	return objects
+}
+
+// nodeObject has the node's own addresses, and the one of its bridge, by which it speaks to its pods.
+func nodeObject(n nodePlan) kube.Object {
+	return kube.Object{
+		Kind: flow.Node, Name: n.name, Node: n.name, Zone: n.zone, Addrs: append(n.addrs(), podAddrs(n.number, 1)...),
+	}
 }
 
 func podObject(p podPlan) kube.Object {
