@@ -277,7 +277,8 @@ func TestTwoAgents(t *testing.T) {
 			got = two.end(os.Interrupt)
 			got.check(t)
 			checkTalked(t, got.out, s.server, 15)
-			s.checkNothingLeft("*")
+			s.checkNothingLeft("first")
+			s.checkNothingLeft("second")
 		})
 	}
 	f("tcx", "tcx")

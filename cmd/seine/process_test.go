@@ -70,22 +70,29 @@ type running struct {
 func start(t *testing.T, args ...string) *running {
 	t.Helper()
 	p := &running{Cmd: exec.Command(program, args...), t: t, ended: make(chan struct{})}
-	p.Dir, p.Stdout, p.Stderr = "/", p.into(&p.out), p.into(&p.errs)
+	p.Stdout, p.Stderr = p.into(&p.out), p.into(&p.errs)
+	p.begin()
+	return p
+}
+
+// begin starts the command and follows it until it has ended.
+func (p *running) begin() {
+	p.t.Helper()
+	p.Dir, p.WaitDelay = "/", time.Second // The delay is for children of a killed one that keep its pipes open.
 	if err := p.Start(); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	go func() {
 		_ = p.Wait() // The exit code is in ProcessState.
 		close(p.ended)
 	}()
-	t.Cleanup(func() {
+	p.t.Cleanup(func() {
 		_ = p.Process.Kill()
 		<-p.ended
 	})
-	return p
 }
 
-// writer is a function as an io.Writer.
+// writerFunc is a function as an io.Writer.
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
@@ -118,7 +125,7 @@ func (p *running) isEnded() bool {
 // await returns when the condition holds while the program runs.
 func (p *running) await(what string, holds func() bool) {
 	p.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		ended := p.isEnded()
 		if holds() {
 			return
