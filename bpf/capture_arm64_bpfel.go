@@ -273,6 +273,7 @@ const (
 	CaptureVarConfigNetns         = "config_netns"
 	CaptureVarConfigRules         = "config_rules"
 	CaptureVarConfigSampling      = "config_sampling"
+	CaptureVarConfigSamplingTag   = "config_sampling_tag"
 	CaptureVarFlowCount           = "flow_count"
 )
 
@@ -361,6 +362,7 @@ type CaptureVariableSpecs struct {
 	ConfigNetns         *ebpf.VariableSpec `ebpf:"config_netns"`
 	ConfigRules         *ebpf.VariableSpec `ebpf:"config_rules"`
 	ConfigSampling      *ebpf.VariableSpec `ebpf:"config_sampling"`
+	ConfigSamplingTag   *ebpf.VariableSpec `ebpf:"config_sampling_tag"`
 	FlowCount           *ebpf.VariableSpec `ebpf:"flow_count"`
 }
 
@@ -431,6 +433,7 @@ type CaptureVariables struct {
 	ConfigNetns         *ebpf.Variable `ebpf:"config_netns"`
 	ConfigRules         *ebpf.Variable `ebpf:"config_rules"`
 	ConfigSampling      *ebpf.Variable `ebpf:"config_sampling"`
+	ConfigSamplingTag   *ebpf.Variable `ebpf:"config_sampling_tag"`
 	FlowCount           *ebpf.Variable `ebpf:"flow_count"`
 }
 

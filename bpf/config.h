@@ -7,6 +7,8 @@
 
 /* One packet in this many is counted; 1 counts every packet. */
 const volatile __u32 config_sampling = 1;
+/* Marks the packets on which this agent decided: an even number of 16 bits, not 0. */
+const volatile __u16 config_sampling_tag = 0x5e1e;
 /* Number of filter rules in force; 0 counts every packet. */
 const volatile __u32 config_rules = 0;
 /* Verdict on a packet that no rule matches. */

@@ -210,12 +210,25 @@ static __always_inline void count_flow(struct __sk_buff *skb, const struct packe
 		resolve(skb, p, v);
 }
 
+/* sampled decides once per packet: the verdict travels with it in tc_index, which the kernel
+ * carries along, also into clones and segments, and does not look at itself. So a packet is counted
+ * at every hook or at none, all interfaces tell the same, and a translation that is only known
+ * behind NAT is known for the same packet in front of it. */
+static __always_inline bool sampled(struct __sk_buff *skb)
+{
+	if (config_sampling <= 1)
+		return true;
+	if ((skb->tc_index & ~1) != config_sampling_tag)
+		skb->tc_index = config_sampling_tag | !(bpf_get_prandom_u32() % config_sampling);
+	return skb->tc_index & 1;
+}
+
 static __always_inline int capture(struct __sk_buff *skb, enum hook hook, bool has_link_layer)
 {
 	struct packet p = {};
 	int outside;
 
-	if (config_sampling > 1 && bpf_get_prandom_u32() % config_sampling)
+	if (!sampled(skb))
 		return NEXT;
 	outside = parse(skb, has_link_layer, &p);
 	if (!outside && config_rules && !accepted(skb, &p, hook))

@@ -32,20 +32,20 @@ func TestWithoutPrivilege(t *testing.T) {
 		t.Helper()
 		checkRefusal(t, runAs(t, attr, program, strings.Fields(args)...), want...)
 	}
-	f(nobody(), "agent", "run as root", "CAP_SYS_ADMIN", "CAP_NET_ADMIN", "operation not permitted")
-	f(nobody(), "agent --attach clsact --nat-source ctnetlink", "run as root", "CAP_SYS_ADMIN")
-	f(nobody(), "run", "run as root", "CAP_SYS_ADMIN")
+	f(nobody(), "agent", "run as root", "CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "operation not permitted")
+	f(nobody(), "agent --attach clsact --nat-source ctnetlink", "run as root", "CAP_BPF")
+	f(nobody(), "run", "run as root", "CAP_BPF")
 	f(nobody(), "demo -o json", "run it as root", "CAP_SYS_ADMIN", "CAP_NET_ADMIN")
 	makeControlDir(t)
 	f(nobody(), "status", "look for agents", "permission denied", "run as root")
-	f(nobody(unix.CAP_NET_ADMIN), "agent", "run as root", "CAP_SYS_ADMIN")
+	f(nobody(unix.CAP_NET_ADMIN), "agent", "run as root", "CAP_BPF")
 }
 
 // TestPrivilegesAskedForSuffice holds the refusal to its word. That such a user cannot be asked for the status is logged
 // as a warning, which is not what is tested.
 func TestPrivilegesAskedForSuffice(t *testing.T) {
 	for _, mode := range []string{"auto", "clsact"} {
-		got := runAs(t, nobody(unix.CAP_SYS_ADMIN, unix.CAP_NET_ADMIN), program,
+		got := runAs(t, nobody(unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN), program,
 			"agent", "--attach", mode, "--duration", "200ms", "--interval", "100ms", "--log-level", "error")
 		if got.code != 0 || got.errs != "" {
 			t.Errorf("attach %s: exit code %d, errors %q", mode, got.code, got.errs)

@@ -160,7 +160,9 @@ func (k *churn) end() error {
 // way.
 func exchangeOnce(network string, to netip.AddrPort, port int) error {
 	isTCP := network[:3] == "tcp"
-	dialer := net.Dialer{Timeout: testkit.IOTimeout, KeepAlive: -1, LocalAddr: &net.UDPAddr{Port: port}, Control: reusePort}
+	dialer := net.Dialer{
+		Timeout: testkit.IOTimeout, KeepAlive: -1, LocalAddr: &net.UDPAddr{Port: port}, Control: reusePort,
+	}
 	if isTCP {
 		dialer.LocalAddr = &net.TCPAddr{Port: port}
 	}

@@ -46,7 +46,9 @@ func loopbackStage(t *testing.T) *exactStage {
 func bridgeStage(t *testing.T, hairpin, learning bool) *exactStage {
 	t.Helper()
 	node := quietNS(t, "node")
-	pods := map[string]*testkit.NS{"client": testkit.NewNS(t, "client"), "server": quietNS(t, "server"), "idle": quietNS(t, "idle")}
+	pods := map[string]*testkit.NS{
+		"client": testkit.NewNS(t, "client"), "server": quietNS(t, "server"), "idle": quietNS(t, "idle"),
+	}
 	for name, pod := range pods {
 		if name == "client" {
 			// Without a link-local address fewer multicast groups are to be announced.

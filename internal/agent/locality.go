@@ -17,7 +17,6 @@ import (
 // that the kernel gives a peer's namespace (IFLA_LINK_NETNSID, IFA_TARGET_NETNSID; Linux 4.20). No namespace is
 // entered and nothing of a container runtime is needed.
 type locality struct {
-	space   *os.File
 	handle  *netlink.Handle
 	conn    *mdnetlink.Conn
 	names   func(uint32) string
@@ -27,21 +26,8 @@ type locality struct {
 }
 
 func newLocality(path string, names func(uint32) string, watched func(netip.Addr) bool) (*locality, error) {
-	if path == "" {
-		path = "/proc/thread-self/ns/net"
-	}
-	space, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("open network namespace: %w", err)
-	}
-	l := &locality{space: space, names: names, watched: watched}
-	if l.handle, err = netlink.NewHandleAt(netns.NsHandle(space.Fd()), unix.NETLINK_ROUTE); err != nil {
-		space.Close()
-		return nil, fmt.Errorf("open netlink: %w", err)
-	}
-	if l.conn, err = mdnetlink.Dial(unix.NETLINK_ROUTE, &mdnetlink.Config{NetNS: int(space.Fd())}); err != nil {
-		l.handle.Close()
-		space.Close()
+	l := &locality{names: names, watched: watched}
+	if err := l.open(path); err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
 	// Without it the kernel ignores the identifier in a dump's request (net/ipv4/devinet.c, inet_valid_dump_ifaddr_req).
@@ -52,9 +38,27 @@ func newLocality(path string, names func(uint32) string, watched func(netip.Addr
 	return l, nil
 }
 
+// open opens the sockets. The own namespace, "", is not entered: that would take CAP_SYS_ADMIN.
+func (l *locality) open(path string) (err error) {
+	if path == "" {
+		if l.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err == nil {
+			l.conn, err = mdnetlink.Dial(unix.NETLINK_ROUTE, nil)
+		}
+		return err
+	}
+	space, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer space.Close()
+	if l.handle, err = netlink.NewHandleAt(netns.NsHandle(space.Fd()), unix.NETLINK_ROUTE); err == nil {
+		l.conn, err = mdnetlink.Dial(unix.NETLINK_ROUTE, &mdnetlink.Config{NetNS: int(space.Fd())})
+	}
+	return err
+}
+
 func (l *locality) Close() error {
 	l.handle.Close()
-	l.space.Close()
 	return l.conn.Close()
 }
 

@@ -102,7 +102,8 @@ func (e *exactAgent) checkEstimates(f *flood) {
 	for side, v := range []flow.Volume{e.sum.fwd, e.sum.rev} {
 		check("all flows", v.Bytes, all[side].bytes)
 		check("all flows", v.Packets, all[side].packets)
-		e.t.Logf("packets: estimate %d, truth %.0f, bound %.0f", v.Packets*sampling, all[side].packets.sum, all[side].packets.bound(checks))
+		packets := all[side].packets
+		e.t.Logf("packets: estimate %d, truth %.0f, bound %.0f", v.Packets*sampling, packets.sum, packets.bound(checks))
 	}
 	if wrong > 0 {
 		e.t.Errorf("%d of %d estimates out of bounds", wrong, checks)

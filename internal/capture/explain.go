@@ -16,7 +16,7 @@ func explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case isRefused(err):
+	case isRefused(err), errors.Is(err, unix.EACCES) && len(missingPrivileges()) > 0:
 		return explainRefused(err)
 	case errors.Is(err, errNoBTF), errors.Is(err, ebpf.ErrNotSupported) && readKernel().err != nil:
 		return fmt.Errorf("%w, there is no /sys/kernel/btf/vmlinux: %s", errNoBTF, want)
@@ -40,14 +40,16 @@ func explainRefused(err error) error {
 	return fmt.Errorf("%w: no privilege is missing: look for kernel lockdown, a security module or a container's seccomp profile", err)
 }
 
-// privileges are what capturing needs. CAP_SYS_ADMIN is for entering the network namespace, and includes CAP_BPF and
-// CAP_PERFMON (capabilities(7)).
+// privileges are what capturing needs in the process's own network namespace. Entering another takes CAP_SYS_ADMIN as
+// well, which includes CAP_BPF and CAP_PERFMON (capabilities(7)).
 var privileges = []struct {
 	name string
 	bit  uint
+	in   uint
 }{
-	{"CAP_SYS_ADMIN", unix.CAP_SYS_ADMIN},
-	{"CAP_NET_ADMIN", unix.CAP_NET_ADMIN},
+	{"CAP_BPF", unix.CAP_BPF, unix.CAP_SYS_ADMIN},
+	{"CAP_PERFMON", unix.CAP_PERFMON, unix.CAP_SYS_ADMIN},
+	{"CAP_NET_ADMIN", unix.CAP_NET_ADMIN, unix.CAP_NET_ADMIN},
 }
 
 // missingPrivileges returns those of the privileges that are not in effect.
@@ -56,9 +58,10 @@ func missingPrivileges() []string {
 	if unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &have[0]) != nil {
 		return nil
 	}
+	has := func(bit uint) bool { return have[bit/32].Effective&(1<<(bit%32)) != 0 }
 	var missing []string
 	for _, p := range privileges {
-		if have[p.bit/32].Effective&(1<<(p.bit%32)) == 0 {
+		if !has(p.bit) && !has(p.in) {
 			missing = append(missing, p.name)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"strings"
@@ -101,6 +103,7 @@ func disable(spec *ebpf.CollectionSpec, name string) {
 func configure(spec *ebpf.CollectionSpec, c *Config, rules int, means kernelMeans, netns uint32) error {
 	for name, value := range map[string]any{
 		"config_sampling":       c.Sampling,
+		"config_sampling_tag":   samplingTag(),
 		"config_rules":          uint32(rules),
 		"config_default_accept": !c.Reject,
 		"config_nat_skb":        means.skb,
@@ -116,6 +119,10 @@ func configure(spec *ebpf.CollectionSpec, c *Config, rules int, means kernelMean
 	spec.Maps["seine_overflow"].MaxEntries = c.RingBytes
 	return nil
 }
+
+// samplingTag returns an even number that another agent's is not likely to be: agents that both sample would else take
+// each other's verdicts.
+func samplingTag() uint16 { return uint16(1+rand.N(math.MaxUint16/2-1)) << 1 }
 
 func putRules(m *ebpf.Map, rules []bpf.FilterRule) error {
 	for i := range rules {

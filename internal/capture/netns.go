@@ -14,11 +14,14 @@ import (
 type namespace struct {
 	file  *os.File
 	inode uint32
+	// own is the process's own namespace, which it need not enter: that would take CAP_SYS_ADMIN.
+	own bool
 }
 
 // openNamespace opens the namespace at a path such as /run/netns/NAME or /proc/PID/ns/net; "" is the process's own.
 func openNamespace(path string) (*namespace, error) {
-	if path == "" {
+	own := path == ""
+	if own {
 		path = "/proc/thread-self/ns/net"
 	}
 	f, err := os.Open(path)
@@ -30,13 +33,16 @@ func openNamespace(path string) (*namespace, error) {
 		f.Close()
 		return nil, fmt.Errorf("stat network namespace %s: %w", path, err)
 	}
-	return &namespace{file: f, inode: uint32(st.Ino)}, nil
+	return &namespace{file: f, inode: uint32(st.Ino), own: own}, nil
 }
 
 func (n *namespace) fd() int { return int(n.file.Fd()) }
 
 // do runs f on a thread that is inside the namespace. The thread is not used again if it cannot return.
 func (n *namespace) do(f func() error) error {
+	if n.own {
+		return f()
+	}
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -47,7 +53,7 @@ func (n *namespace) do(f func() error) error {
 		}
 		defer own.Close()
 		if err := unix.Setns(n.fd(), unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("enter network namespace: %w", err)
+			done <- fmt.Errorf("enter network namespace, which takes CAP_SYS_ADMIN: %w", err)
 			return
 		}
 		err = f()
@@ -61,13 +67,18 @@ func (n *namespace) do(f func() error) error {
 
 // subscribe follows the namespace's interfaces.
 func (n *namespace) subscribe(updates chan<- netlink.LinkUpdate, stop <-chan struct{}, failed func(error)) error {
-	ns := netns.NsHandle(n.fd())
-	return netlink.LinkSubscribeWithOptions(updates, stop, netlink.LinkSubscribeOptions{
-		Namespace: &ns, ErrorCallback: failed,
-	})
+	options := netlink.LinkSubscribeOptions{ErrorCallback: failed}
+	if !n.own {
+		ns := netns.NsHandle(n.fd())
+		options.Namespace = &ns
+	}
+	return netlink.LinkSubscribeWithOptions(updates, stop, options)
 }
 
 // netlink returns a handle on the namespace.
 func (n *namespace) netlink() (*netlink.Handle, error) {
+	if n.own {
+		return netlink.NewHandle(unix.NETLINK_ROUTE)
+	}
 	return netlink.NewHandleAt(netns.NsHandle(n.fd()), unix.NETLINK_ROUTE)
 }
