@@ -1,6 +1,7 @@
 package nat
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/seine-net/seine/internal/flow"
@@ -19,9 +20,16 @@ type connection struct {
 	pinned bool
 	// chosen is where the connection's counters come from; zero until that was chosen.
 	chosen place
+	// entered tells of each direction whether its packets come in by enteredAt: see countOnce.
+	entered   [2]bool
+	enteredAt place
 	// seen is the last interval in which a packet came.
 	seen uint64
 	uses []use
+	// opened is when the youngest use of earlier intervals opened, isn its sequence number: the same packet on another
+	// interface opens nothing. Zero is never.
+	opened flow.Time
+	isn    uint32
 	// stash holds a use that the chosen interface did not see: see Table.choose.
 	stash *use
 }
@@ -29,8 +37,10 @@ type connection struct {
 // use is one life of the connection's tuple within an interval: usually the only one. An ICMP error about the
 // connection is a use of its own.
 type use struct {
-	isn         uint32
-	opened      bool
+	isn    uint32
+	opened bool
+	// isError tells of an ICMP error about the connection, which is no packet of its own.
+	isError     bool
 	proto       flow.Proto
 	icmpType    uint8
 	icmpCode    uint8
@@ -65,6 +75,19 @@ func (c *interfaceCounts) volume(d Dir) flow.Volume {
 		return out
 	}
 	return in
+}
+
+// countOnce drops what went out of a place by which the same direction comes in: a bridge in hairpin mode or a router
+// with one link sent the same packets back. One of them may go out after the flow map was swapped, when none came in.
+func (c *connection) countOnce(k *interfaceCounts) {
+	if c.enteredAt != k.place {
+		c.enteredAt, c.entered = k.place, [2]bool{}
+	}
+	for d := range k.counts {
+		if c.entered[d] = c.entered[d] || k.counts[d][0].Packets > 0; c.entered[d] {
+			k.counts[d][1] = flow.Volume{}
+		}
+	}
 }
 
 func (c *interfaceCounts) packets() uint64 { return c.volume(Up).Packets + c.volume(Down).Packets }
@@ -142,7 +165,7 @@ func (c *connection) useFor(o *Observation, opened bool, isn uint32, firstDir Di
 	}
 	u := c.nextUse()
 	*u = use{
-		isn: isn, opened: opened, proto: o.Proto, icmpType: o.ICMPType, icmpCode: o.ICMPCode,
+		isn: isn, opened: opened, isError: o.QuotedProto != 0, proto: o.Proto, icmpType: o.ICMPType, icmpCode: o.ICMPCode,
 		sampling: o.Sampling, first: o.First, last: o.Last, firstDir: firstDir, interfaces: u.interfaces[:0],
 	}
 	return u
@@ -199,7 +222,8 @@ func (c *connection) against(o *Observation) (reversed, dialed bool) {
 }
 
 // settle joins the uses without an opening packet to the one they belong to: a tuple's use in this interval began at
-// an earlier one, or its opening packet was seen on another interface only.
+// an earlier one, or its opening packet was seen on another interface only. Then it puts the uses in their order: what a
+// new one chooses must not count for those before it.
 func (c *connection) settle() {
 	for i := 0; i < len(c.uses); i++ {
 		loose := &c.uses[i]
@@ -212,6 +236,7 @@ func (c *connection) settle() {
 			i--
 		}
 	}
+	slices.SortStableFunc(c.uses, func(a, b use) int { return cmp.Compare(a.first, b.first) })
 }
 
 // opening finds the opened use that a loose one belongs to: the latest that opened before it, else the first that

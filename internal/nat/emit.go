@@ -29,19 +29,33 @@ func (t *Table) join(end flow.Time, last bool) {
 	todo := append(t.held, t.pending...)
 	t.held = nil
 	t.pending = t.pending[:0]
+	young := func(i int) bool { return i >= waited && !last && todo[i].First > end-t.config.Hold }
 	for i := range todo {
-		o := &todo[i]
-		c := t.lookup(o)
-		if c == nil && i >= waited && !last && o.First > end-t.config.Hold {
-			t.held = append(t.held, *o)
-			t.stats.Held++
+		if !young(i) {
+			t.house(&todo[i])
+		}
+	}
+	// The young come last, as a connection that was seen in time on one interface waits on none.
+	for i := range todo {
+		if !young(i) {
 			continue
 		}
-		if c == nil {
-			c = t.track(o)
+		if c := t.lookup(&todo[i]); c != nil {
+			t.gather(c, &todo[i])
+			continue
 		}
-		t.gather(c, o)
+		t.held = append(t.held, todo[i])
+		t.stats.Held++
 	}
+}
+
+// house gathers an observation in the connection that it belongs to, an untracked one if none is known.
+func (t *Table) house(o *Observation) {
+	c := t.lookup(o)
+	if c == nil {
+		c = t.track(o)
+	}
+	t.gather(c, o)
 }
 
 // emit appends the records of a connection: one for each use of its tuple.
@@ -52,13 +66,29 @@ func (t *Table) emit(c *connection, to []flow.Record) []flow.Record {
 			c.orient(u)
 		}
 		counts := t.choose(c, u)
+		if counts != nil && !u.isError {
+			c.countOnce(counts)
+		}
 		if counts == nil || counts.packets() == 0 {
 			continue
 		}
 		to = append(to, t.record(c, u, counts))
 	}
+	c.remember()
 	return to
 }
+
+// remember keeps how the youngest use opened for the next interval.
+func (c *connection) remember() {
+	for i := range c.uses {
+		if u := &c.uses[i]; u.opened && u.first >= c.opened {
+			c.opened, c.isn = u.first, u.isn
+		}
+	}
+}
+
+// isNew tells whether a use opened in this interval.
+func (c *connection) isNew(u *use) bool { return u.opened && (c.opened == 0 || c.isn != u.isn) }
 
 // choose picks the observation whose counters are the connection's: the client's own interface if it was seen, else,
 // where addresses are rewritten, the fullest that bears the addresses the client sent, else the server's own
@@ -67,10 +97,10 @@ func (t *Table) emit(c *connection, to []flow.Record) []flow.Record {
 // interfaces, and must count once. Many packets are not on their way: they have found a new one.
 func (t *Table) choose(c *connection, u *use) *interfaceCounts {
 	best := t.preferred(c, u)
-	if u.proto != c.entry.Proto {
+	if u.isError {
 		return best // An ICMP error takes its own way.
 	}
-	if c.chosen == (place{}) || t.owns(c, best.index) {
+	if c.chosen == (place{}) || c.chosen.index != best.index && t.owns(c, best.index) {
 		c.chosen, c.stash = best.place, nil
 		return best
 	}
@@ -78,7 +108,7 @@ func (t *Table) choose(c *connection, u *use) *interfaceCounts {
 		c.stash = nil
 		return k
 	}
-	if c.stash == nil && !u.opened && best.packets() <= straddling {
+	if c.stash == nil && !c.isNew(u) && best.packets() <= straddling {
 		kept := *u
 		kept.interfaces = slices.Clone(u.interfaces)
 		c.stash = &kept

@@ -18,8 +18,12 @@ func (c *connection) orient(u *use) {
 	}
 	e := &c.entry
 	e.OrigSrc, e.OrigDst, e.ReplySrc, e.ReplyDst = e.OrigDst, e.OrigSrc, e.ReplyDst, e.ReplySrc
+	c.entered[0], c.entered[1] = c.entered[1], c.entered[0]
 	for i := range c.uses {
 		c.uses[i].turn()
+	}
+	if c.stash != nil {
+		c.stash.turn()
 	}
 }
 
@@ -50,6 +54,5 @@ func (c *connection) evidence(u *use) (by flow.Orientation, clientUp bool) {
 		return flow.ByPort, src.Port >= ephemeral
 	}
 	// An error goes to who spoke first.
-	isError := u.proto != c.entry.Proto
-	return flow.ByFirstPacket, (u.firstDir == Up) != isError
+	return flow.ByFirstPacket, (u.firstDir == Up) != u.isError
 }

@@ -216,6 +216,12 @@ func (s sight) answered() sight {
 	return s
 }
 
+// answeredBySender tells that the SYN-ACK is what was sent: the other end opened before anything was seen.
+func (s sight) answeredBySender() sight {
+	s.o.TCPFlags[s.up] |= flow.SYN | flow.ACK
+	return s
+}
+
 // gotFirst tells that the first packet came the other way.
 func (s sight) gotFirst() sight { s.o.FirstDir = s.up.other(); return s }
 

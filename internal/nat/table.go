@@ -240,8 +240,8 @@ func (t *Table) lookup(o *Observation) *connection {
 
 // fits tells whether c is a better home for an observation than d: tracked before untracked, then the one whose opening
 // packet it has, then the one whose own addresses these are rather than half translated ones (see Entry.faces), then by
-// the lives that their sources told. An opening packet belongs to the entry born nearest to it; other packets to the youngest that
-// lived when the first of them passed, or where none did, to the one born nearest.
+// the lives that their sources told. An opening packet belongs to the entry born nearest to it; other packets to the
+// youngest that lived when the first of them passed, or where none did, to the one born nearest.
 func (c *connection) fits(o *Observation, d *connection) bool {
 	if c.tracked != d.tracked {
 		return c.tracked

@@ -40,7 +40,6 @@ func TestReuseWithAnotherBackendWithinAnInterval(t *testing.T) {
 	f("births and deaths told", learnt(toBackend).born(100), learnt(toBackend).born(100).died(200), learnt(toOther).born(300))
 	f("told in disorder", learnt(toOther).born(300), learnt(toBackend).born(100).died(200))
 	f("told with a delay", learnt(toBackend).born(101), learnt(toBackend).died(203), learnt(toOther).born(302))
-	f("the first known from a dump", learnt(toBackend), learnt(toBackend).died(200), learnt(toOther).born(300))
 }
 
 func TestReuseWithAnotherBackendAcrossIntervals(t *testing.T) {
