@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -228,8 +229,8 @@ func (c *Capture) drainProbe(learn func([]nat.Translation)) error {
 // Close detaches and unloads. It leaves nothing behind but a clsact qdisc where one had to be made.
 func (c *Capture) Close() error {
 	var errs []error
-	for i := len(c.closers) - 1; i >= 0; i-- {
-		errs = append(errs, c.closers[i].Close())
+	for _, v := range slices.Backward(c.closers) {
+		errs = append(errs, v.Close())
 	}
 	c.closers = nil
 	return errors.Join(errs...)

@@ -3,6 +3,7 @@ package capture
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -83,10 +84,8 @@ func setDefault[T comparable](v *T, value T) {
 }
 
 func oneOf(name, value string, accepted []string) error {
-	for _, a := range accepted {
-		if value == a {
-			return nil
-		}
+	if slices.Contains(accepted, value) {
+		return nil
 	}
 	return fmt.Errorf("%s %q: want one of %s", name, value, strings.Join(accepted, ", "))
 }

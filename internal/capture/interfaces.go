@@ -208,7 +208,7 @@ func (s *interfaces) follow(ctx context.Context) error {
 	}
 	defer func() {
 		close(stop)
-		for range updates { //nolint:revive // The sender ends when its last update is taken.
+		for range updates {
 		}
 	}()
 	if err := s.reconcile(); err != nil {

@@ -20,14 +20,6 @@ func (f family) of(addrs []netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// bits is the length of the family's addresses.
-func (f family) bits() int {
-	if f == 4 {
-		return 32
-	}
-	return 128
-}
-
 // The networks of the cluster, by family. IPv6 addresses carry the decimal digits of their IPv4 counterparts.
 var (
 	clusterPods = map[family]netip.Prefix{4: netip.MustParsePrefix("10.244.0.0/16"), 6: netip.MustParsePrefix("fd00:10:244::/48")}

@@ -21,7 +21,7 @@ func PodMain(args []string) int {
 		fmt.Fprintln(os.Stderr, "demo-pod: want one argument, a name; seine demo starts this command itself")
 		return 2
 	}
-	if err := runChild(os.Stdin, os.Stdout); err != nil && !errors.Is(err, io.EOF) {
+	if err := runChild(os.Stdin, os.Stdout); !errors.Is(err, io.EOF) {
 		fmt.Fprintf(os.Stderr, "demo-pod %s: %v\n", args[0], err)
 		return 1
 	}
@@ -42,7 +42,7 @@ type runningServer interface {
 	behave(behaviour) error
 }
 
-// runChild reads the spec, then serves requests one by one until EOF.
+// runChild reads the spec, then serves requests one by one. It ends with an error, at best io.EOF.
 func runChild(in io.Reader, out io.Writer) error {
 	requests, replies := json.NewDecoder(in), json.NewEncoder(out)
 	c := &child{}

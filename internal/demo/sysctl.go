@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 )
 
@@ -45,7 +46,7 @@ func setSysctls(r role) error {
 	}
 	list := commonSysctls
 	if r == router || r == node {
-		list = append(list[:len(list):len(list)], forwardingSysctls...)
+		list = append(slices.Clip(list), forwardingSysctls...)
 	}
 	for _, s := range list {
 		if err := s.write(); err != nil {

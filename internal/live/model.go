@@ -49,7 +49,7 @@ type model struct {
 	list []*row
 	need pathNeed
 
-	order, shown            int
+	order                   int
 	reverse, single, paused bool
 	addresses, translated   bool
 	filter                  *filter

@@ -83,7 +83,7 @@ const (
 func beats(came <-chan struct{}) int {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
-	for n := 0; n < maxBeats; n++ {
+	for n := range maxBeats {
 		select {
 		case <-came:
 			return n

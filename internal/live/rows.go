@@ -35,16 +35,17 @@ func (s *screen) list(bottom int) {
 
 func (s *screen) titles(shown []*column, share [3]int, total int) {
 	titles := path{ends: [3]string{"CLIENT", "DIALLED", "BACKEND"}}
-	line := " " + pad("PROTO", protoWidth, false) + strings.Repeat(" ", gap) +
-		string(appendPath(nil, titles, share, total, &styles{}))
+	var line strings.Builder
+	line.WriteString(" " + pad("PROTO", protoWidth, false) + strings.Repeat(" ", gap) +
+		string(appendPath(nil, titles, share, total, &styles{})))
 	for _, c := range shown {
 		title := c.title
 		if c.order == orders[s.order].name {
 			title += s.direction()
 		}
-		line += strings.Repeat(" ", gap) + pad(title, c.width, c.right)
+		line.WriteString(strings.Repeat(" ", gap) + pad(title, c.width, c.right))
 	}
-	s.line(segment{line, s.styles.faint})
+	s.line(segment{line.String(), s.styles.faint})
 }
 
 func (s *screen) direction() string {

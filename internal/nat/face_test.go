@@ -25,25 +25,45 @@ type faceCase struct {
 }
 
 var faceCases = []faceCase{
-	{"untranslated", entry(client, backend, "", ""), [][2]string{{client, backend}},
-		"10.0.1.1:40000>10.0.2.1:8080 5/4 vethC none conntrack"},
-	{"DNAT", entry(client, service, backend, ""), [][2]string{{client, service}, {client, backend}},
-		"10.0.1.1:40000>10.96.0.1:80>10.0.2.1:8080 5/4 vethC dnat conntrack"},
-	{"SNAT", entry(client, backend, "", masked), [][2]string{{client, backend}, {masked, backend}},
-		"10.0.1.1:40000>10.0.2.1:8080 as 192.0.2.1:40000 5/4 vethC snat conntrack"},
-	{"DNAT and SNAT", entry(client, service, backend, masked),
+	{
+		"untranslated", entry(client, backend, "", ""),
+		[][2]string{{client, backend}},
+		"10.0.1.1:40000>10.0.2.1:8080 5/4 vethC none conntrack",
+	},
+	{
+		"DNAT", entry(client, service, backend, ""),
+		[][2]string{{client, service}, {client, backend}},
+		"10.0.1.1:40000>10.96.0.1:80>10.0.2.1:8080 5/4 vethC dnat conntrack",
+	},
+	{
+		"SNAT", entry(client, backend, "", masked),
+		[][2]string{{client, backend}, {masked, backend}},
+		"10.0.1.1:40000>10.0.2.1:8080 as 192.0.2.1:40000 5/4 vethC snat conntrack",
+	},
+	{
+		"DNAT and SNAT", entry(client, service, backend, masked),
 		[][2]string{{client, service}, {client, backend}, {masked, backend}},
-		"10.0.1.1:40000>10.96.0.1:80>10.0.2.1:8080 as 192.0.2.1:40000 5/4 vethC dnat+snat conntrack"},
-	{"hairpin", entry(client, service, "10.0.1.1:8080", masked),
+		"10.0.1.1:40000>10.96.0.1:80>10.0.2.1:8080 as 192.0.2.1:40000 5/4 vethC dnat+snat conntrack",
+	},
+	{
+		"hairpin", entry(client, service, "10.0.1.1:8080", masked),
 		[][2]string{{client, service}, {client, "10.0.1.1:8080"}, {masked, "10.0.1.1:8080"}},
-		"10.0.1.1:40000>10.96.0.1:80>10.0.1.1:8080 as 192.0.2.1:40000 5/4 vethC dnat+snat conntrack"},
-	{"redirect to another port", entry(client, service, "10.96.0.1:8080", ""),
+		"10.0.1.1:40000>10.96.0.1:80>10.0.1.1:8080 as 192.0.2.1:40000 5/4 vethC dnat+snat conntrack",
+	},
+	{
+		"redirect to another port", entry(client, service, "10.96.0.1:8080", ""),
 		[][2]string{{client, service}, {client, "10.96.0.1:8080"}},
-		"10.0.1.1:40000>10.96.0.1:80>10.96.0.1:8080 5/4 vethC dnat conntrack"},
-	{"IPv6", entry("[fd00:1::1]:40000", "[fd00:96::1]:80", "[fd00:2::1]:8080", "[2001:db8::1]:40001"),
-		[][2]string{{"[fd00:1::1]:40000", "[fd00:96::1]:80"}, {"[fd00:1::1]:40000", "[fd00:2::1]:8080"},
-			{"[2001:db8::1]:40001", "[fd00:2::1]:8080"}},
-		"[fd00:1::1]:40000>[fd00:96::1]:80>[fd00:2::1]:8080 as [2001:db8::1]:40001 5/4 vethC dnat+snat conntrack"},
+		"10.0.1.1:40000>10.96.0.1:80>10.96.0.1:8080 5/4 vethC dnat conntrack",
+	},
+	{
+		"IPv6", entry("[fd00:1::1]:40000", "[fd00:96::1]:80", "[fd00:2::1]:8080", "[2001:db8::1]:40001"),
+		[][2]string{
+			{"[fd00:1::1]:40000", "[fd00:96::1]:80"},
+			{"[fd00:1::1]:40000", "[fd00:2::1]:8080"},
+			{"[2001:db8::1]:40001", "[fd00:2::1]:8080"},
+		},
+		"[fd00:1::1]:40000>[fd00:96::1]:80>[fd00:2::1]:8080 as [2001:db8::1]:40001 5/4 vethC dnat+snat conntrack",
+	},
 }
 
 // path are the interfaces on which the faces are seen, the client's side first.

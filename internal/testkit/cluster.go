@@ -138,8 +138,11 @@ func (c *Cluster) wirePods() {
 		pod, node *Host
 		network   int
 	}{
-		{c.Client, c.Node, br0Net}, {c.Server1, c.Node, br0Net}, {c.Idle, c.Node, br0Net},
-		{c.Server2, c.Node, br1Net}, {c.Server3, c.Remote, remoteNet},
+		{c.Client, c.Node, br0Net},
+		{c.Server1, c.Node, br0Net},
+		{c.Idle, c.Node, br0Net},
+		{c.Server2, c.Node, br1Net},
+		{c.Server3, c.Remote, remoteNet},
 	}
 	for _, p := range pods {
 		Veth(p.pod.NS, "eth0", p.node.NS, p.pod.Name)

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"net/netip"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/nat"
-	"golang.org/x/sys/unix"
 )
 
 // The attributes that decode reads, of enum ctattr_type, ctattr_tuple, ctattr_ip, ctattr_l4proto and ctattr_tstamp

@@ -7,9 +7,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/nat"
-	"golang.org/x/sys/unix"
 )
 
 // attr builds one attribute out of its payload's parts.

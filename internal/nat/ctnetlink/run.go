@@ -10,9 +10,10 @@ import (
 	"time"
 
 	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/nat"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -106,12 +107,12 @@ func (s *Source) collectUntil(ctx context.Context, end time.Time) (batch []nat.T
 func (s *Source) collect(dst []nat.Translation, limit int, wait bool) (_ []nat.Translation, empty bool, err error) {
 	for len(dst) < limit {
 		datagram, err := s.events.read(wait)
-		switch err {
-		case nil:
+		switch {
+		case err == nil:
 			dst = s.addEvents(dst, datagram)
-		case unix.EAGAIN:
+		case errors.Is(err, unix.EAGAIN):
 			return dst, true, nil
-		case unix.ENOBUFS:
+		case errors.Is(err, unix.ENOBUFS):
 			s.overrun()
 		default:
 			return dst, false, err

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seine-net/seine/internal/nat"
 	"go.uber.org/goleak"
+
+	"github.com/seine-net/seine/internal/nat"
 )
 
 // TestOverrun fills a tiny queue while the sink stands still, and expects every entry after all.

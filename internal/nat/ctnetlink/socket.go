@@ -1,6 +1,7 @@
 package ctnetlink
 
 import (
+	"errors"
 	"syscall"
 	"time"
 
@@ -58,8 +59,8 @@ func (s *socket) read(wait bool) ([]byte, error) {
 func (s *socket) receive(fd uintptr) bool {
 	for {
 		s.n, s.err = unix.Read(int(fd), s.buf)
-		if s.err != unix.EINTR {
-			return s.err != unix.EAGAIN || !s.wait
+		if !errors.Is(s.err, unix.EINTR) {
+			return !errors.Is(s.err, unix.EAGAIN) || !s.wait
 		}
 	}
 }

@@ -14,8 +14,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/seine-net/seine/internal/nat"
 	"golang.org/x/sys/unix"
+
+	"github.com/seine-net/seine/internal/nat"
 )
 
 // DefaultReceiveBuffer is the size in bytes of the event socket's queue. The kernel doubles it and charges an event

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/nat"
 )
