@@ -180,6 +180,7 @@ func TestFlowSegments(t *testing.T) {
 	f("segments alone", 45, 0, large, 45)
 	f("size alone", 0, 1000, large, 3)
 	f("size alone, not reached", 0, 3000, large, 1)
+	f("size alone, last segment full", 0, 1450, large, 2)
 
 	arp := eth(0x0806, make([]byte, 28))
 	m.run(t, hook{}, arp, &skbContext{GSOSegs: 5})

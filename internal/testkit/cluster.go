@@ -107,10 +107,10 @@ func NewCluster(t testing.TB) *Cluster {
 
 // settle waits until the hosts have announced their multicast groups.
 func (c *Cluster) settle() {
-	var last Counters
+	var last [2]Counters
 	for quiet := 0; quiet < 3; quiet++ {
 		time.Sleep(50 * time.Millisecond)
-		if now := c.Idle.Counters("eth0"); now != last {
+		if now := [2]Counters{c.Idle.Counters("eth0"), c.Node.Counters("eth0")}; now != last {
 			last, quiet = now, 0
 		}
 	}
