@@ -23,9 +23,10 @@ type connection struct {
 	// entered tells of each direction whether its packets come in by enteredAt: see countOnce.
 	entered   [2]bool
 	enteredAt place
-	// seen is the last interval in which a packet came.
-	seen uint64
-	uses []use
+	// seen is the last interval in which a packet came; ended tells which sides of TCP have said that they are done.
+	seen  uint64
+	ended [2]bool
+	uses  []use
 	// opened is when the youngest use of earlier intervals opened, isn its sequence number: the same packet on another
 	// interface opens nothing. Zero is never.
 	opened flow.Time
@@ -220,6 +221,20 @@ func (c *connection) against(o *Observation) (reversed, dialed bool) {
 	}
 	return true, false
 }
+
+// noteEnd keeps what a use tells of TCP's end: a FIN ends its side, a reset both.
+func (c *connection) noteEnd(u *use) {
+	if u.opened {
+		c.ended = [2]bool{}
+	}
+	reset := (u.flags[Up]|u.flags[Down])&flow.RST != 0
+	for d := range c.ended {
+		c.ended[d] = c.ended[d] || reset || u.flags[d]&flow.FIN != 0
+	}
+}
+
+// isOver tells whether no more packets are to come, but for stragglers.
+func (c *connection) isOver() bool { return c.end != 0 || c.ended == [2]bool{true, true} }
 
 // settle joins the uses without an opening packet to the one they belong to: a tuple's use in this interval began at
 // an earlier one, or its opening packet was seen on another interface only. Then it puts the uses in their order: what a

@@ -65,6 +65,7 @@ func (t *Table) emit(c *connection, to []flow.Record) []flow.Record {
 		if !c.tracked {
 			c.orient(u)
 		}
+		c.noteEnd(u)
 		counts := t.choose(c, u)
 		if counts != nil && !u.isError {
 			c.countOnce(counts)
@@ -218,7 +219,8 @@ func (t *Table) assign(r *flow.Record) {
 	}
 }
 
-// forget drops connections that were not seen for long, and where there are too many, those not seen just now.
+// forget drops connections that are over or were not seen for long, and where there are too many, those not seen just
+// now.
 func (t *Table) forget() {
 	idle := t.config.Idle
 	full := t.count > t.config.MaxConnections
@@ -230,7 +232,7 @@ func (t *Table) forget() {
 	}
 	for f, s := range t.byFace {
 		for c := range s.all() {
-			if (!c.pinned || full) && c.seen+idle < t.interval || c.end != 0 && c.seen+2 < t.interval {
+			if (!c.pinned || full) && c.seen+idle < t.interval || c.isOver() && c.seen+2 < t.interval {
 				t.drop(f, c, full)
 			}
 		}

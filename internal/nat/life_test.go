@@ -204,3 +204,24 @@ func churned(i int) Observation {
 	}
 	return o
 }
+
+// TestEndedIsForgotten forgets a TCP connection that both sides ended, or one reset, long before an idle one.
+func TestEndedIsForgotten(t *testing.T) {
+	f := func(name string, want int, intervals ...sight) {
+		t.Run(name, func(t *testing.T) {
+			s := playWith(t, Config{Locality: host{}, Idle: 100})
+			for _, one := range intervals {
+				s.with(one)
+				s.table.Finish(0, true, nil)
+			}
+			s.idle(10).remembers(want)
+		})
+	}
+	some := func() sight { return seen(client, otherBackend).sent(2) }
+	f("open", 1, some())
+	f("one side done", 1, some().fin())
+	f("both done at once", 0, some().fin().finBack())
+	f("both done one after the other", 0, some().fin(), some().finBack(), some())
+	f("reset", 0, some().rst())
+	f("begun anew", 1, some().fin().finBack(), some().syn(7))
+}

@@ -277,3 +277,8 @@ func (l lesson) tell(t *Table, now flow.Time) {
 	}
 	t.Learn([]Translation{tr})
 }
+
+// fin has the sender end, finBack the other side; rst resets.
+func (s sight) fin() sight     { s.o.TCPFlags[s.up] |= flow.FIN; return s }
+func (s sight) finBack() sight { s.o.TCPFlags[s.up.other()] |= flow.FIN; return s }
+func (s sight) rst() sight     { s.o.TCPFlags[s.up.other()] |= flow.RST; return s }
