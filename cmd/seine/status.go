@@ -89,7 +89,7 @@ func writeStatus(w io.Writer, s *agent.Status) {
 			flow.FormatBytes(c.Counted.Bytes), flow.FormatBytes(c.Flows.Bytes), outsideText(c))
 	}
 	if slices.ContainsFunc(s.Coverage, overCounted) {
-		fmt.Fprintln(t, "(more in flows than counted: a bridge does not count what netfilter makes it send on to another port)")
+		fmt.Fprintln(t, "(more in flows than counted: packets under way between two readings, an estimate under sampling, or a bridge, which does not count what netfilter makes it send on to another port)")
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Failed)) {
 		fmt.Fprintf(t, "%s\tnot watched: %s\n", name, s.Failed[name])

@@ -1,7 +1,9 @@
 package agent_test
 
 import (
+	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/seine-net/seine/internal/agent"
@@ -12,6 +14,21 @@ import (
 // TestCoverageKinds sends real connections through interfaces of every kind here. Each interface's own counters, which
 // kinds keep in different ways, are accounted for to the byte.
 func TestCoverageKinds(t *testing.T) {
+	// A packet that passes while an interface's counters and flows are being read is in one of them only, such as a
+	// neighbour's probe. That does not happen each time; a fault of counting does.
+	const tries = 3
+	for try := range tries {
+		wrong := coverageFaults(t)
+		if len(wrong) == 0 {
+			return
+		}
+		t.Logf("try %d: %s", try+1, strings.Join(wrong, "; "))
+	}
+	t.Errorf("coverage was wrong in each of %d tries", tries)
+}
+
+// coverageFaults drives traffic over every kind of interface and tells whose account does not equal its counters.
+func coverageFaults(t *testing.T) (wrong []string) {
 	testkit.SinceKernel(t, "6.6", "TCX")
 	c := testkit.NewCluster(t)
 	c.Node.Apply(testkit.NFTables, c.Rules())
@@ -50,7 +67,8 @@ func TestCoverageKinds(t *testing.T) {
 			accounted = addVolumes(accounted, v)
 		}
 		if accounted != one.Counted || one.Counted == (flow.Volume{}) {
-			t.Errorf("%s: flows and what is outside them are %+v, the interface counted %+v", link, accounted, one.Counted)
+			wrong = append(wrong, fmt.Sprintf("%s: flows and what is outside them are %+v, the interface counted %+v", link, accounted, one.Counted))
 		}
 	}
+	return wrong
 }

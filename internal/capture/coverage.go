@@ -14,6 +14,8 @@ import (
 type Coverage struct {
 	Index uint32 `json:"index"`
 	Name  string `json:"name"`
+	// Sampling is N where one packet in N was looked at: Flows and Outside then hold that share.
+	Sampling uint32 `json:"sampling"`
 	// Counted is what the interface counted, Flows what is in flows, both hooks together.
 	Counted flow.Volume `json:"counted"`
 	Flows   flow.Volume `json:"flows"`
@@ -22,7 +24,8 @@ type Coverage struct {
 }
 
 // Ratio is the share of the interface's bytes that the records account for: in flows or outside them by rule. It is 1
-// where the interface counted nothing, and can pass 1 by what was under way between two readings.
+// where the interface counted nothing, can pass 1 by what was under way between two readings, and is an estimate under
+// sampling.
 func (c *Coverage) Ratio() float64 {
 	accounted := c.Flows.Bytes
 	for reason, v := range c.Outside {
@@ -33,7 +36,7 @@ func (c *Coverage) Ratio() float64 {
 	if c.Counted.Bytes == 0 {
 		return 1
 	}
-	return float64(accounted) / float64(c.Counted.Bytes)
+	return float64(accounted) * float64(max(c.Sampling, 1)) / float64(c.Counted.Bytes)
 }
 
 const reasonLost = "lost"
@@ -87,7 +90,7 @@ func (c *coverage) read(cap *Capture) {
 			continue
 		}
 		now := countersOf(l)
-		one := Coverage{Index: index, Name: i.name, Outside: outside[index], Counted: flow.Volume{
+		one := Coverage{Index: index, Name: i.name, Sampling: cap.config.Sampling, Outside: outside[index], Counted: flow.Volume{
 			Bytes:   now.In.Bytes + now.Out.Bytes - i.base.In.Bytes - i.base.Out.Bytes,
 			Packets: now.In.Packets + now.Out.Packets - i.base.In.Packets - i.base.Out.Packets,
 		}}
