@@ -95,20 +95,20 @@ type CaptureFlowKey struct {
 
 type CaptureFlowValue struct {
 	_           structs.HostLayout
-	FirstNs     uint64
 	LastNs      uint64
-	Count       [2][2]CaptureVolume
-	Isn         [2]uint32
-	Opened      [2]uint8
-	TcpFlags    [2]uint8
-	FirstDir    uint8
+	Newest      uint16
 	NatMeans    uint8
 	NatTries    uint8
+	TcpFlags    [2]uint8
+	Opened      [2]uint8
+	Isn         [2]uint32
+	Count       [2][2]CaptureVolume
+	FirstNs     uint64
+	FirstDir    uint8
 	QuotedProto uint8
-	QuotedDst   CaptureAddr
-	Newest      uint16
-	Pad         uint16
+	Pad         [2]uint8
 	Sampling    uint32
+	QuotedDst   CaptureAddr
 	Nat         CaptureNatInfo
 }
 
@@ -181,6 +181,7 @@ type CapturePacket struct {
 		LaterFragment bool
 	}
 	Seq         uint32
+	Segments    uint32
 	Headers     uint16
 	Proto       uint8
 	IcmpType    uint8
@@ -190,7 +191,7 @@ type CapturePacket struct {
 	SentType    uint8
 	HasType     bool
 	Opens       bool
-	_           [6]byte
+	_           [2]byte
 }
 
 type CapturePortRange struct {

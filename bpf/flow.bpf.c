@@ -5,6 +5,7 @@
 
 #include "filter.h"
 #include "nat.h"
+#include "plain.h"
 
 /* The kernel knows the dual licence by its GPL half. */
 char _license[] SEC("license") = "GPL v2";
@@ -25,10 +26,11 @@ static __always_inline __u32 segments(const struct __sk_buff *skb, __u32 headers
 	return 1;
 }
 
-static __always_inline void add(struct volume *v, const struct __sk_buff *skb, __u32 headers)
+/* add reads what it adds first: loads do not pass an atomic operation. */
+static __always_inline void add(struct volume *v, __u64 bytes, __u64 packets)
 {
-	__sync_fetch_and_add(&v->bytes, skb->len);
-	__sync_fetch_and_add(&v->packets, segments(skb, headers));
+	__sync_fetch_and_add(&v->bytes, bytes);
+	__sync_fetch_and_add(&v->packets, packets);
 }
 
 SUBPROGRAM count_outside(const struct __sk_buff *skb, enum hook hook, __u32 reason)
@@ -44,7 +46,7 @@ SUBPROGRAM count_outside(const struct __sk_buff *skb, enum hook hook, __u32 reas
 	if (!v)
 		count_error(ERROR_COUNTERS_FULL);
 	else if (reason < UNCOUNTED_MAX)
-		add(&v->count[reason], skb, 0);
+		add(&v->count[reason], skb->len, segments(skb, 0));
 	return 0;
 }
 
@@ -107,8 +109,8 @@ static __always_inline bool is_new_use(const struct packet *p, const struct flow
 static __always_inline void update(struct flow_value *v, const struct __sk_buff *skb,
 				   const struct packet *p, enum direction dir, enum hook hook)
 {
+	add(&v->count[dir][hook], skb->len, p->segments);
 	v->last_ns = bpf_ktime_get_ns();
-	add(&v->count[dir][hook], skb, p->headers);
 	if ((v->tcp_flags[dir] | p->tcp_flags) != v->tcp_flags[dir])
 		v->tcp_flags[dir] |= p->tcp_flags;
 	if (p->opens) {
@@ -223,20 +225,47 @@ static __always_inline bool sampled(struct __sk_buff *skb)
 	return skb->tc_index & 1;
 }
 
-static __always_inline int capture(struct __sk_buff *skb, enum hook hook, bool has_link_layer)
+/* count_known counts a plain packet of a flow that needs nothing else. It looks before it touches
+ * anything, so that what it turns down is whole. */
+static __always_inline bool count_known(struct __sk_buff *skb, enum hook hook, bool has_link_layer)
+{
+	__u32 map = active_map & 1;
+	struct packet p = {};
+	struct flow_value *v;
+	struct flow_key key;
+	enum direction dir;
+
+	if (config_rules || !parse_plain(skb, has_link_layer, &p))
+		return false;
+	p.segments = segments(skb, p.headers);
+	dir = direction(&p.tuple);
+	make_key(&key, &p, skb->ifindex, dir);
+	v = find(&key, map);
+	if (!v || v->newest || wants_resolving(v))
+		return false;
+	update(v, skb, &p, dir, hook);
+	return true;
+}
+
+SUBPROGRAM count_any(struct __sk_buff *skb, enum hook hook, bool has_link_layer)
 {
 	struct packet p = {};
-	int outside;
+	int outside = parse(skb, has_link_layer, &p);
 
-	if (!sampled(skb))
-		return NEXT;
-	outside = parse(skb, has_link_layer, &p);
 	if (!outside && config_rules && !accepted(skb, &p, hook))
 		outside = 1 + UNCOUNTED_FILTERED;
+	p.segments = segments(skb, p.headers);
 	if (outside)
 		count_outside(skb, hook, outside - 1);
 	else
 		count_flow(skb, &p, hook);
+	return 0;
+}
+
+static __always_inline int capture(struct __sk_buff *skb, enum hook hook, bool has_link_layer)
+{
+	if (sampled(skb) && !count_known(skb, hook, has_link_layer))
+		count_any(skb, hook, has_link_layer);
 	return NEXT;
 }
 

@@ -22,6 +22,8 @@ struct packet {
 	struct addr quoted_dst;
 	struct cursor cursor;
 	__u32 seq;
+	/* Packets on the wire that it stands for. */
+	__u32 segments;
 	/* Length of all headers, where the transport header was read. */
 	__u16 headers;
 	__u8 proto;

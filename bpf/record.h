@@ -87,29 +87,31 @@ enum nat_means {
 	NAT_BY_LOOKUP = 2,
 };
 
-/* flow_value is all that is known of a key in an interval. */
+/* flow_value is all that is known of a key in an interval. What each packet reads and writes comes
+ * first: behind the kernel's own 56 bytes and the key, the first 24 bytes share the key's second
+ * cache line, and the counters fill the third (kernel/bpf/hashtab.c, kernel/bpf/memalloc.c). */
 struct flow_value {
-	__u64 first_ns;
 	__u64 last_ns;
-	struct volume count[DIR_MAX][HOOK_MAX];
-	/* Whether a packet that opens a connection was seen from each side (TCP SYN, SCTP INIT,
-	 * ICMP query), and the SYN's sequence number. */
-	__u32 isn[DIR_MAX];
-	__u8 opened[DIR_MAX];
-	__u8 tcp_flags[DIR_MAX];
-	/* Direction of the first packet. */
-	__u8 first_dir;
-	__u8 nat_means;
-	__u8 nat_tries;
-	/* An ICMP error's quoted packet: its protocol and destination. Its source is who got the
-	 * error. */
-	__u8 quoted_proto;
-	struct addr quoted_dst;
 	/* Generation that packets of this tuple now belong to; in the entry of generation 0 only.
 	 */
 	__u16 newest;
-	__u16 pad;
+	__u8 nat_means;
+	__u8 nat_tries;
+	__u8 tcp_flags[DIR_MAX];
+	/* Whether a packet that opens a connection was seen from each side (TCP SYN, SCTP INIT,
+	 * ICMP query), and the SYN's sequence number. */
+	__u8 opened[DIR_MAX];
+	__u32 isn[DIR_MAX];
+	struct volume count[DIR_MAX][HOOK_MAX];
+	__u64 first_ns;
+	/* Direction of the first packet. */
+	__u8 first_dir;
+	/* An ICMP error's quoted packet: its protocol and destination. Its source is who got the
+	 * error. */
+	__u8 quoted_proto;
+	__u8 pad[2];
 	__u32 sampling;
+	struct addr quoted_dst;
 	struct nat_info nat;
 };
 
