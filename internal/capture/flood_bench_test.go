@@ -90,15 +90,15 @@ func newMessages(n, size int) []ipv4.Message {
 // floodSockets is the number of flows of a flood.
 const floodSockets = 64
 
-// flood sends frames of 64 bytes from many ports until the time is over.
-func (s *stage) flood(t testing.TB, d time.Duration) {
-	var conns []*net.UDPConn
+// dial opens the flows of a flood.
+func (s *stage) dial(t testing.TB) (conns []*net.UDPConn) {
 	err := s.client.Do(func() error {
 		for range floodSockets {
 			c, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(s.service))
 			if err != nil {
 				return err
 			}
+			t.Cleanup(func() { c.Close() })
 			conns = append(conns, c)
 		}
 		return nil
@@ -106,14 +106,16 @@ func (s *stage) flood(t testing.TB, d time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return conns
+}
+
+// flood sends frames of 64 bytes in all flows until the time is over.
+func flood(conns []*net.UDPConn, d time.Duration) {
 	messages := newMessages(64, 64-14-20-8)
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		for _, c := range conns {
 			_, _ = ipv4.NewPacketConn(c).WriteBatch(messages, 0)
 		}
-	}
-	for _, c := range conns {
-		c.Close()
 	}
 }
 
@@ -200,16 +202,30 @@ func requireResolved(t testing.TB, c *Capture) {
 	}
 }
 
-// perRun returns a program's mean run time in nanoseconds.
-func perRun(t testing.TB, p *ebpf.Program) float64 {
+// counter is a program's statistics at the begin of a measurement.
+type counter struct {
+	program *ebpf.Program
+	from    *ebpf.ProgramStats
+}
+
+func newCounter(t testing.TB, p *ebpf.Program) counter { return counter{p, statistics(t, p)} }
+
+func statistics(t testing.TB, p *ebpf.Program) *ebpf.ProgramStats {
 	s, err := p.Stats()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.RunCount == 0 {
+	return s
+}
+
+// perRun returns the program's mean run time since the begin, in nanoseconds.
+func (c counter) perRun(t testing.TB) float64 {
+	s := statistics(t, c.program)
+	runs := s.RunCount - c.from.RunCount
+	if runs == 0 {
 		t.Fatal("the program never ran")
 	}
-	return float64(s.Runtime.Nanoseconds()) / float64(s.RunCount)
+	return float64((s.Runtime - c.from.Runtime).Nanoseconds()) / float64(runs)
 }
 
 func median(v []float64) float64 {
@@ -218,7 +234,8 @@ func median(v []float64) float64 {
 }
 
 // BenchmarkPacket measures what a packet costs at each hook: nothing, the floor, and capturing with translation on
-// resolved flows, in turns under the same flood.
+// resolved flows, in turns under the same flood. Each turn begins with another one of them, and floods until all flows
+// are known before it measures.
 func BenchmarkPacket(b *testing.B) {
 	s := newStage(b, "udp")
 	s.sink(b)
@@ -228,15 +245,15 @@ func BenchmarkPacket(b *testing.B) {
 	}
 	defer stats.Close()
 	const rounds = 21
+	conns := s.dial(b)
 	measured := make(map[string][]float64)
 	for b.Loop() {
-		for range rounds {
-			for _, sub := range subjects {
-				in, out, done := sub.attach(b, s)
-				s.flood(b, 100*time.Millisecond)
-				measured["in_"+sub.name] = append(measured["in_"+sub.name], perRun(b, in))
-				measured["out_"+sub.name] = append(measured["out_"+sub.name], perRun(b, out))
-				done()
+		for round := range rounds {
+			for i := range subjects {
+				sub := subjects[(round+i)%len(subjects)]
+				in, out := sub.measure(b, s, conns)
+				measured["in_"+sub.name] = append(measured["in_"+sub.name], in)
+				measured["out_"+sub.name] = append(measured["out_"+sub.name], out)
 			}
 		}
 	}
@@ -246,6 +263,16 @@ func BenchmarkPacket(b *testing.B) {
 		}
 		b.ReportMetric(median(quotients(measured[hook+"seine"], measured[hook+"floor"])), hook+"ratio_to_floor")
 	}
+}
+
+// measure returns the nanoseconds that a packet costs at ingress and at egress.
+func (sub *subject) measure(b *testing.B, s *stage, conns []*net.UDPConn) (in, out float64) {
+	ingress, egress, done := sub.attach(b, s)
+	defer done()
+	flood(conns, 20*time.Millisecond)
+	from, until := newCounter(b, ingress), newCounter(b, egress)
+	flood(conns, 100*time.Millisecond)
+	return from.perRun(b), until.perRun(b)
 }
 
 // quotients divides what was measured in the same rounds.
@@ -377,7 +404,8 @@ func connectOnce(to netip.AddrPort) error {
 // evictFlows is the number of flows of BenchmarkEvict.
 const evictFlows = 100000
 
-// BenchmarkEvict measures the processor time of an eviction of 100,000 flows, and of joining them to connections.
+// BenchmarkEvict measures the processor time of an eviction of 100,000 flows by itself, and of one that also joins them
+// to connections, as the agent does.
 func BenchmarkEvict(b *testing.B) {
 	testkit.RequireRoot(b)
 	c, err := Open(Config{Interfaces: []string{"/^$/"}}, slog.New(slog.DiscardHandler))
@@ -388,24 +416,14 @@ func BenchmarkEvict(b *testing.B) {
 	table := nat.NewTable(nat.Config{Locality: nowhere{}, Hold: -1})
 	var evicting, joining []float64
 	var records []flow.Record
-	observations := make([]nat.Observation, 0, evictFlows)
-	keep := func(batch []nat.Observation) { observations = append(observations, batch...) }
 	// In the first round memory is touched for the first time, which the median leaves out.
 	const rounds = 5
 	for b.Loop() {
 		for range rounds {
-			fill(b, c, evictFlows)
-			observations = observations[:0]
-			began := processorTime()
-			e, err := c.Evict(keep, func([]nat.Translation) {})
-			evicting = append(evicting, processorTime()-began)
-			if err != nil || e.Flows != evictFlows {
-				b.Fatalf("%d flows, error %v: want %d", e.Flows, err, evictFlows)
-			}
-			began = processorTime()
-			table.Add(observations)
-			records = table.Finish(e.End, false, records[:0])
-			joining = append(joining, processorTime()-began)
+			evicting = append(evicting, evict(b, c, func([]nat.Observation) {}, func(flow.Time) {}))
+			joining = append(joining, evict(b, c, table.Add, func(end flow.Time) {
+				records = table.Finish(end, false, records[:0])
+			}))
 			if len(records) != evictFlows {
 				b.Fatalf("%d records: want %d", len(records), evictFlows)
 			}
@@ -413,6 +431,19 @@ func BenchmarkEvict(b *testing.B) {
 	}
 	b.ReportMetric(median(evicting)*1000, "evict_ms/100000flows")
 	b.ReportMetric(median(joining)*1000, "join_ms/100000flows")
+}
+
+// evict fills the flow map and returns the processor time of emptying it, in seconds.
+func evict(b *testing.B, c *Capture, add func([]nat.Observation), finish func(flow.Time)) float64 {
+	fill(b, c, evictFlows)
+	began := processorTime()
+	e, err := c.Evict(add, func([]nat.Translation) {})
+	finish(e.End)
+	took := processorTime() - began
+	if err != nil || e.Flows != evictFlows {
+		b.Fatalf("%d flows, error %v: want %d", e.Flows, err, evictFlows)
+	}
+	return took
 }
 
 // nowhere is a node without addresses.

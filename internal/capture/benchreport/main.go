@@ -25,6 +25,7 @@ var packages = []struct{ path, time string }{
 	{"./internal/nat", "2s"},
 	{"./internal/nat/ctnetlink", "1s"},
 	{"./internal/flow", "1s"},
+	{"./cmd/seine", "1x"},
 }
 
 // row is a line of the report: a metric of a benchmark, and what it should be.
@@ -49,10 +50,13 @@ var rows = []row{
 	{"BenchmarkConnect", "with_connections/s", "the same with Seine watching", ""},
 	{"BenchmarkConnect", "ratio_to_without", "with against without", ""},
 	{"BenchmarkEvict", "evict_ms/100000flows", "processor time to evict 100,000 flows, ms", "at most 100"},
-	{"BenchmarkEvict", "join_ms/100000flows", "processor time to join 100,000 flows to connections, ms", ""},
+	{"BenchmarkEvict", "join_ms/100000flows", "the same with joining them to connections, ms", ""},
 	{"BenchmarkFinish/new", "ns/observation", "join, connections not seen before, ns an observation", ""},
 	{"BenchmarkFinish/known", "ns/observation", "join, known connections, ns an observation", ""},
 	{"BenchmarkFinish/floor", "ns/observation", "one look-up in a map, ns an observation", ""},
+	{"BenchmarkMemory", "start_MiB", "resident memory of an agent that has begun, MiB", ""},
+	{"BenchmarkMemory", "most_MiB", "the most while 120,000 flows came at once, three times, MiB", "at most 150"},
+	{"BenchmarkMemory", "rest_MiB", "10 s after the last of them, MiB", "at most 150"},
 }
 
 func main() {
