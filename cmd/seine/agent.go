@@ -48,7 +48,7 @@ func newAgentCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "agent --export stdout",
 		Short: "Capture on this node and export the records",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if export != "stdout" {
 				return fmt.Errorf("--export %q: want stdout", export)
@@ -61,10 +61,15 @@ func newAgentCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := checkExport(os.Stdout); err != nil {
+				return err
+			}
 			a, err := agent.New(f.config, log)
 			if err != nil {
 				return err
 			}
+			logWatching(a, log)
+			warnUnwatched(a, &f, log)
 			ctx, cancel := f.context(cmd.Context())
 			defer cancel()
 			defer serveStatus(ctx, a, log)()
@@ -102,7 +107,10 @@ func serveStatus(ctx context.Context, a *agent.Agent, log *slog.Logger) (stop fu
 	}
 }
 
-// writer writes each batch at once, so that a reader sees an interval whole.
+// writeAt is how much of a batch is gathered before it is written, in bytes: a full flow map makes 70 MB of JSON.
+const writeAt = 1 << 18
+
+// writer writes the records of each batch as they are encoded, always whole lines.
 type writer struct {
 	to      io.Writer
 	encoder encoder
@@ -113,14 +121,24 @@ type writer struct {
 func newWriter(to io.Writer, e encoder) *writer { return &writer{to: to, encoder: e} }
 
 func (w *writer) write(batch []flow.Record) error {
-	w.buffer = w.buffer[:0]
 	if !w.started {
 		w.buffer = w.encoder.AppendHeader(w.buffer)
 		w.started = true
 	}
 	for i := range batch {
 		w.buffer = w.encoder.Append(w.buffer, &batch[i])
+		if len(w.buffer) < writeAt {
+			continue
+		}
+		if err := w.flush(); err != nil {
+			return err
+		}
 	}
+	return w.flush()
+}
+
+func (w *writer) flush() error {
 	_, err := w.to.Write(w.buffer)
+	w.buffer = w.buffer[:0]
 	return err
 }

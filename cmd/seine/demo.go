@@ -30,7 +30,7 @@ func newDemoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "Build a miniature cluster of network namespaces, drive traffic through it and watch it",
 		Long:  demoHelp(),
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkFaults(faults); err != nil {
 				return err
@@ -110,6 +110,10 @@ func runDemo(ctx context.Context, f *captureFlags, cluster *demo.Cluster, faults
 	group.Go(func() error { return cluster.Drive(ctx) })
 	sink := serialized(show.sink)
 	for _, a := range agents {
+		if show.lines {
+			logWatching(a, log)
+		}
+		warnUnwatched(a, f, log)
 		defer serveStatus(ctx, a, log)()
 		group.Go(func() error { return a.Run(ctx, sink) })
 	}

@@ -10,7 +10,7 @@ func newFieldsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "fields",
 		Short: "List the fields of a record",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return flow.WriteFieldTable(cmd.OutOrStdout()) },
 	}
 }

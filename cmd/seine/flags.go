@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -32,7 +33,7 @@ func (f *captureFlags) add(s *pflag.FlagSet, interval time.Duration) {
 	c := &f.config
 	s.StringArrayVar(&c.Interfaces, "interface", nil, "interface to watch, a name or a /regular expression/; may be repeated (default all)")
 	s.StringArrayVar(&c.Exclude, "exclude", nil, "interface not to watch, likewise; wins over --interface")
-	s.Uint32Var(&c.Sampling, "sampling", 1, "count one packet in `N`")
+	s.Uint32Var(&c.Sampling, "sampling", 1, "count one packet in `N`, 1 or more")
 	s.DurationVar(&c.Interval, "interval", interval, "time between reports, at least "+agent.MinInterval.String())
 	s.Uint32Var(&c.MaxFlows, "max-flows", 120000, "room in the kernel for `N` flows (a connection on an interface) an interval")
 	s.StringArrayVar(&c.Rules, "filter", nil, "filter rule, may be repeated; the first that matches decides: "+capture.RuleSyntax)
@@ -42,8 +43,8 @@ func (f *captureFlags) add(s *pflag.FlagSet, interval time.Duration) {
 	s.StringVar(&c.Position, "position", "head", "where among other programs: head sees packets before others take them, tail what they left")
 	s.StringVar(&c.Node, "node", "", "name of this node in records (default the host name)")
 	s.StringVar(&c.NetNS, "netns", "", "network namespace to watch, a path such as /proc/PID/ns/net (default the own)")
-	s.DurationVar(&f.duration, "duration", 0, "end by itself after this time (default never)")
-	s.StringVar(&f.logLevel, "log-level", "warn", "debug, info, warn or error")
+	s.DurationVar(&f.duration, "duration", 0, "end by itself after this time; 0 means to go on until stopped")
+	s.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 }
 
 // finish checks what the flags hold beyond their types, and returns a logger.
@@ -54,17 +55,22 @@ func (f *captureFlags) finish(logTo io.Writer) (*slog.Logger, error) {
 	default:
 		return nil, fmt.Errorf("--filter-default %q: want accept or reject", f.filterDefault)
 	}
-	if f.config.Sampling == 0 {
-		return nil, fmt.Errorf("--sampling 0: want 1 or more")
+	for _, refused := range []struct {
+		flag  string
+		value any
+		holds bool
+	}{
+		{"sampling", f.config.Sampling, f.config.Sampling == 0},
+		{"max-flows", f.config.MaxFlows, f.config.MaxFlows == 0 || f.config.MaxFlows > maxMaxFlows},
+		{"interval", f.config.Interval, f.config.Interval < agent.MinInterval},
+		{"duration", f.duration, f.duration < 0},
+	} {
+		if refused.holds {
+			return nil, fmt.Errorf("--%s %v: want %s", refused.flag, refused.value, accepted[refused.flag])
+		}
 	}
-	if n := f.config.MaxFlows; n == 0 || n > maxMaxFlows {
-		return nil, fmt.Errorf("--max-flows %d: want 1 to %d", n, maxMaxFlows)
-	}
-	if f.config.Interval < agent.MinInterval {
-		return nil, fmt.Errorf("--interval %v: want at least %v", f.config.Interval, agent.MinInterval)
-	}
-	if f.duration < 0 {
-		return nil, fmt.Errorf("--duration %v: want a positive time", f.duration)
+	if err := f.config.Check(); err != nil {
+		return nil, err
 	}
 	if err := checkNetNS(f.config.NetNS); err != nil {
 		return nil, err
@@ -90,17 +96,19 @@ func checkNetNS(path string) error {
 	return nil
 }
 
-// accepted says what flags of a type take.
+// accepted says what flags take that have a range.
 var accepted = map[string]string{
-	"uint32":   "a whole number from 0 to 4294967295",
-	"duration": "a time with its unit, such as 500ms, 5s or 1m",
+	"sampling":  fmt.Sprintf("a whole number from 1 to %d", uint32(math.MaxUint32)),
+	"max-flows": fmt.Sprintf("a whole number from 1 to %d", maxMaxFlows),
+	"interval":  fmt.Sprintf("a time with its unit, such as 500ms, 5s or 1m, of at least %v", agent.MinInterval),
+	"duration":  "a time with its unit, such as 500ms, 5s or 1m, or 0 to go on until stopped",
 }
 
 // flagError puts what a flag takes in place of what its parser said.
 func flagError(c *cobra.Command, err error) error {
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		flag := invalid.GetFlag()
-		if want := accepted[flag.Value.Type()]; want != "" {
+		if want := accepted[flag.Name]; want != "" {
 			return fmt.Errorf("--%s %q: want %s", flag.Name, invalid.GetValue(), want)
 		}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -9,33 +8,9 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-)
 
-// openTerminal returns the two ends of a pseudo-terminal of 120 columns and 40 lines (pty(7)).
-func openTerminal(t *testing.T) (user, terminal *os.File) {
-	t.Helper()
-	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { user.Close() })
-	number, err := unix.IoctlGetInt(int(user.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.IoctlSetPointerInt(int(user.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { terminal.Close() })
-	if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 120}); err != nil {
-		t.Fatal(err)
-	}
-	return user, terminal
-}
+	"github.com/seine-net/seine/internal/testkit"
+)
 
 // TestRunOnTerminal watches connections in the live view, and leaves it by its key and by a signal.
 func TestRunOnTerminal(t *testing.T) {
@@ -46,7 +21,7 @@ func TestRunOnTerminal(t *testing.T) {
 	for name, leaving := range leave {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
-			user, terminal := openTerminal(t)
+			user, terminal := testkit.OpenTerminal(t)
 			p := &running{
 				Cmd: exec.Command(program, "run", "--netns", s.node.Path, "--node", "seen", "--interval", "100ms"),
 				t:   t, ended: make(chan struct{}),

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -25,7 +26,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if err := newRoot().ExecuteContext(ctx); err != nil && !isQuiet(err) {
-		fmt.Fprintln(os.Stderr, "seine: "+err.Error())
+		fmt.Fprintln(os.Stderr, "seine: "+printableLines(err.Error()))
 		stop()
 		os.Exit(1)
 	}
@@ -43,10 +44,33 @@ func newRoot() *cobra.Command {
 		Version:       versionText(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          noCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
+	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(newRunCommand(), newAgentCommand(), newDemoCommand(), newStatusCommand(), newFieldsCommand(), newPodCommand())
 	return root
+}
+
+// noCommand refuses a word that is not a command.
+func noCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	guess := ""
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		guess = fmt.Sprintf("did you mean %s? ", strings.Join(near, " or "))
+	}
+	return fmt.Errorf("unknown command %q: %sseine --help lists the commands", args[0], guess)
+}
+
+// noArguments refuses words beside flags.
+func noArguments(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("unknown argument %q: %s --help tells what it takes", args[0], c.CommandPath())
 }
 
 func versionText() string {

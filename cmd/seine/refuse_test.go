@@ -74,3 +74,20 @@ func TestKernelWithoutBTF(t *testing.T) {
 func TestWithoutBPFFileSystem(t *testing.T) {
 	covered(t, "/sys/fs/bpf", "agent", "--interval", "100ms", "--duration", "200ms").check(t)
 }
+
+// TestSourceRefused expects a source of translations that was asked for to work, or one sentence that says what is
+// missing and what to do.
+func TestSourceRefused(t *testing.T) {
+	for _, source := range []string{"fentry", "kprobe"} {
+		got := seine(t, "agent", "--nat-source", source, "--interval", "100ms", "--duration", "200ms")
+		if got.code == 0 {
+			got.check(t)
+			continue
+		}
+		checkRefusal(t, got, "NAT source "+source+": ")
+		if strings.Contains(got.errs, "MEMLOCK") || len(got.errs) > 300 ||
+			!strings.Contains(got.errs, "--nat-source auto") && !strings.Contains(got.errs, "when nf_nat is loaded") {
+			t.Errorf("%s: got %q, want what is missing and what to do", source, got.errs)
+		}
+	}
+}

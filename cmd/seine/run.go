@@ -16,7 +16,7 @@ func newRunCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Watch the connections of this machine",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			show, err := newShow(output, "this machine", nil)
 			if err != nil {
@@ -31,6 +31,10 @@ func newRunCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if show.lines {
+				logWatching(a, log)
+			}
+			warnUnwatched(a, &f, log)
 			ctx, cancel := f.context(cmd.Context())
 			defer cancel()
 			defer serveStatus(ctx, a, log)()

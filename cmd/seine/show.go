@@ -22,6 +22,8 @@ const outputLive = "live"
 type show struct {
 	sink func([]flow.Record) error
 	run  func(ctx context.Context, agents []*agent.Agent) error
+	// lines tells that records are written as lines, beside which log lines can appear at once.
+	lines bool
 	// log is where log lines go while it shows; done is called at the end.
 	log  io.Writer
 	done func()
@@ -61,7 +63,7 @@ func newShow(name, title string, toggles func() []live.Toggle) (show, error) {
 			<-ctx.Done()
 			return nil
 		},
-		log: os.Stderr, done: func() {},
+		lines: true, log: os.Stderr, done: func() {},
 	}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -53,8 +54,15 @@ func (a *Agent) ServeStatus(ctx context.Context, version string) error {
 
 // controlPath is unique, as a process has one agent for each node that it watches.
 func controlPath(node string) string {
-	name := filepath.Base(node)
-	return filepath.Join(ControlDir, fmt.Sprintf("agent-%.*s-%d.sock", maxNodeInPath, name, os.Getpid()))
+	return filepath.Join(ControlDir, fmt.Sprintf("agent-%.*s-%d.sock", maxNodeInPath, strings.Map(inPath, node), os.Getpid()))
+}
+
+// inPath keeps of a name what is safe in a file's, one byte each.
+func inPath(r rune) rune {
+	if r > ' ' && r < 0x7f && r != '/' {
+		return r
+	}
+	return '_'
 }
 
 func (a *Agent) answer(c net.Conn, version string) {
@@ -62,6 +70,7 @@ func (a *Agent) answer(c net.Conn, version string) {
 	_ = c.SetDeadline(time.Now().Add(answerTime))
 	s := a.Status()
 	s.Version = version
+	s.Conntrack = ReadConntrack(a.config.NetNS)
 	_ = json.NewEncoder(c).Encode(s)
 }
 

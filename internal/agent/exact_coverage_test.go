@@ -29,7 +29,6 @@ func TestCoverageKinds(t *testing.T) {
 
 // coverageFaults drives traffic over every kind of interface and tells whose account does not equal its counters.
 func coverageFaults(t *testing.T) (wrong []string) {
-	testkit.SinceKernel(t, "6.6", "TCX")
 	c := testkit.NewCluster(t)
 	c.Node.Apply(testkit.NFTables, c.Rules())
 	if err := c.Node.OffloadsOff("lo"); err != nil {

@@ -11,7 +11,6 @@ import (
 // TestNATSampled counts one packet in ten: whatever is reported of a connection still has its translation, and
 // connections are not split.
 func TestNATSampled(t *testing.T) {
-	testkit.SinceKernel(t, "6.6", "TCX")
 	for _, kind := range natKinds {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -24,7 +23,8 @@ func TestNATSampled(t *testing.T) {
 	}
 }
 
-func runSampled(t *testing.T, c *testkit.Cluster, source flow.NATSource) {
+func runSampled(t *testing.T, c *testkit.Cluster, source natSource) {
+	testkit.SinceKernel(t, source.since, source.String())
 	const sampling, connections = 10, 10
 	drives := []dial{
 		{client, "tcp", service(testkit.WebService, 80), flow.DNAT, false},

@@ -8,7 +8,6 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/testkit"
 )
 
@@ -42,15 +41,17 @@ var tenantVIP = map[bool]netip.Addr{
 // TestNATZones has two connections with the very same tuple in two conntrack zones: each record has its own zone
 // and backend.
 func TestNATZones(t *testing.T) {
-	testkit.SinceKernel(t, "6.6", "TCX")
 	for _, kind := range natKinds {
 		for _, f := range families {
-			t.Run(string(kind)+"/"+f.name, func(t *testing.T) { runZones(t, kind, f.v6) })
+			for _, source := range natSources {
+				t.Run(string(kind)+"/"+f.name+"/"+source.String(), func(t *testing.T) { runZones(t, kind, f.v6, source) })
+			}
 		}
 	}
 }
 
-func runZones(t *testing.T, kind testkit.RuleKind, v6 bool) {
+func runZones(t *testing.T, kind testkit.RuleKind, v6 bool, source natSource) {
+	testkit.SinceKernel(t, source.wholeSince, source.String()+" with zones")
 	node := testkit.NewNS(t, "node")
 	node.Forward()
 	node.Account()
@@ -65,7 +66,7 @@ func runZones(t *testing.T, kind testkit.RuleKind, v6 bool) {
 		rules.Zones["client-"+tn.name], rules.Zones["server-"+tn.name] = tn.zone, tn.zone
 	}
 	node.Apply(kind, rules)
-	reported := observe(t, node, flow.KFunc, 1)
+	reported := observe(t, node, source, 1)
 	all := driveTenants(t, node, tenants, v6)
 	reported.stop()
 	reported.check(t, all)

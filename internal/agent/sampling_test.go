@@ -52,7 +52,6 @@ func (s *sampledSide) add(n, size int) {
 // TestSampledVolume floods flows of very different sizes and compares what one packet in ten tells of each flow, and of
 // all together, with what was sent.
 func TestSampledVolume(t *testing.T) {
-	testkit.SinceKernel(t, "6.6", "TCX")
 	for _, tt := range []struct {
 		name  string
 		stage func(*testing.T) *exactStage
@@ -125,7 +124,6 @@ func (f *flood) moments(i int, fromServer bool, sum *sampledSide) (m sampledSide
 // TestSampledBackends makes thousands of short connections through DNAT: every one of which a single packet was
 // sampled has its backend, and is not split.
 func TestSampledBackends(t *testing.T) {
-	testkit.SinceKernel(t, "6.6", "TCX")
 	c := testkit.NewCluster(t)
 	c.Node.Apply(testkit.NFTables, c.Rules())
 	got := make(map[exactKey]netip.AddrPort)

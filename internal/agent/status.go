@@ -15,6 +15,8 @@ type Status struct {
 	Interval string            `json:"interval"`
 	Sampling uint32            `json:"sampling"`
 	Features []capture.Feature `json:"features"`
+	// Conntrack tells whether there is anything that translations could be learnt from; what serves the status reads it.
+	Conntrack Conntrack `json:"conntrack"`
 	// Map is the flow map's filling.
 	Map      MapUse             `json:"map"`
 	Evicted  Evicted            `json:"evicted"`
@@ -39,6 +41,9 @@ type Evicted struct {
 	Last     time.Time `json:"last"`
 	LastTook string    `json:"last_took"`
 }
+
+// Interfaces returns the names of the interfaces that are watched now, sorted.
+func (a *Agent) Interfaces() []string { return a.capture.Interfaces() }
 
 // Status reads the present state; any goroutine may call it until Run returns.
 func (a *Agent) Status() Status {

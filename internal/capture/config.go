@@ -76,6 +76,18 @@ func (c *Config) normalize() error {
 	return nil
 }
 
+// Check refuses what Open would refuse without a look at the machine.
+func (c Config) Check() error {
+	if err := c.normalize(); err != nil {
+		return err
+	}
+	if _, err := ParseRules(c.Rules); err != nil {
+		return err
+	}
+	_, err := newSelector(c.Interfaces, c.Exclude)
+	return err
+}
+
 func setDefault[T comparable](v *T, value T) {
 	var zero T
 	if *v == zero {
@@ -126,6 +138,9 @@ func patterns(what string, names []string) ([]pattern, error) {
 			}
 			out = append(out, pattern{name: n})
 			continue
+		}
+		if n == "//" {
+			return nil, fmt.Errorf("%s %q: the regular expression is empty and would match every name: want one between the slashes, such as /^eth/", what, n)
 		}
 		re, err := regexp.Compile(n[1 : len(n)-1])
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -89,10 +90,40 @@ func ParseRule(text string) (bpf.FilterRule, error) {
 		r.Flags |= ruleProto
 		r.Proto = protocols["tcp"]
 	}
-	if seen["flags"] && r.Proto != protocols["tcp"] {
-		return r, errors.New("flags: want proto tcp")
+	return r, contradiction(&r, seen)
+}
+
+// withPorts are the protocols that have ports, as has_ports of bpf/parse.h lists them, with UDP-Lite and DCCP.
+var withPorts = []uint8{protocols["tcp"], protocols["udp"], protocols["sctp"], 136, 33}
+
+// meaningful lists the conditions that only some protocols can fulfil, and what to say of the others.
+var meaningful = []struct {
+	words     []string
+	protocols []uint8
+	want      string
+}{
+	{[]string{"flags"}, []uint8{protocols["tcp"]}, "proto tcp"},
+	{[]string{"icmp-type", "icmp-code"}, []uint8{protocols["icmp"], protocols["icmpv6"]}, "proto icmp or icmpv6"},
+	{[]string{"sport", "dport", "port"}, withPorts, "proto tcp, udp, sctp, 33 (DCCP) or 136 (UDP-Lite)"},
+}
+
+// contradiction refuses a rule that no packet can match, as no protocol has all that it asks for.
+func contradiction(r *bpf.FilterRule, seen map[string]bool) error {
+	var icmp string
+	for _, m := range meaningful {
+		for _, word := range m.words {
+			switch {
+			case !seen[word]:
+			case r.Flags&ruleProto != 0 && !slices.Contains(m.protocols, r.Proto):
+				return fmt.Errorf("%s: want %s: no packet of another protocol has it", word, m.want)
+			case strings.HasPrefix(word, "icmp-"):
+				icmp = word
+			case icmp != "":
+				return fmt.Errorf("%s: want it without %s: no packet has both", word, icmp)
+			}
+		}
 	}
-	return r, nil
+	return nil
 }
 
 // parseCondition parses the condition that words begin with and returns how many it took.

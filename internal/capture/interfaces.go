@@ -109,6 +109,18 @@ func (s *interfaces) attach(l netlink.Link) {
 	s.log.Debug("interface watched", "interface", name, "index", index, "by", s.attacher.means())
 }
 
+// Interfaces returns the names of the interfaces that programs are attached to, sorted.
+func (c *Capture) Interfaces() []string {
+	c.interfaces.mu.Lock()
+	defer c.interfaces.mu.Unlock()
+	names := make([]string, 0, len(c.interfaces.attached))
+	for _, i := range c.interfaces.attached {
+		names = append(names, i.name)
+	}
+	slices.Sort(names)
+	return names
+}
+
 // read returns an interface's counters of this moment.
 func (s *interfaces) read(l netlink.Link) Counters {
 	if fresh, err := s.handle.LinkByIndex(l.Attrs().Index); err == nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -69,10 +70,19 @@ func needFEntry(k *kernel) error {
 	return k.need(natFunction, "Linux 5.11, when nf_nat is loaded")
 }
 
+// errNoKProbes is for kernels built without CONFIG_KPROBES or CONFIG_PERF_EVENTS.
+var errNoKProbes = errors.New("the kernel has no kprobes (CONFIG_KPROBE_EVENTS)")
+
+// kprobeDevice is there since Linux 4.17 where the kernel has kprobes (kernel/events/core.c).
+const kprobeDevice = "/sys/bus/event_source/devices/kprobe"
+
 // needKProbe leaves it to attaching to find the function, which needs no BTF of the module.
 func needKProbe(k *kernel) error {
 	if k.err != nil {
 		return errNoBTF
+	}
+	if _, err := os.Stat(kprobeDevice); errors.Is(err, os.ErrNotExist) {
+		return errNoKProbes
 	}
 	return nil
 }

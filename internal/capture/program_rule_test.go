@@ -40,9 +40,29 @@ var wrongRules = map[string]string{
 	"accept flags syn,":               `flags "syn,": "": want fin, syn, rst, psh, ack, urg, ece or cwr`,
 	"accept flags syn/":               `flags "syn/": "": want fin, syn, rst, psh, ack, urg, ece or cwr`,
 	"accept flags syn,ack/syn":        `flags "syn,ack/syn": want every flag of SET to be in MASK`,
-	"accept proto udp flags syn":      "flags: want proto tcp",
-	"accept flags syn proto icmp":     "flags: want proto tcp",
+	"accept proto udp flags syn":      "flags: want proto tcp: no packet of another protocol has it",
+	"accept flags syn proto icmp":     "flags: want proto tcp: no packet of another protocol has it",
+	"reject proto tcp icmp-type 8":    "icmp-type: want proto icmp or icmpv6: no packet of another protocol has it",
+	"reject icmp-code 3 proto udp":    "icmp-code: want proto icmp or icmpv6: no packet of another protocol has it",
+	"reject flags syn icmp-type 8":    "icmp-type: want proto icmp or icmpv6: no packet of another protocol has it",
+	"reject proto icmp port 80":       "port: want proto tcp, udp, sctp, 33 (DCCP) or 136 (UDP-Lite): no packet of another protocol has it",
+	"reject dport 53 proto 47":        "dport: want proto tcp, udp, sctp, 33 (DCCP) or 136 (UDP-Lite): no packet of another protocol has it",
+	"reject icmp-type 8 sport 53":     "sport: want it without icmp-type: no packet has both",
+	"reject port 53 icmp-code 0":      "port: want it without icmp-code: no packet has both",
 	"accept port 80 dport 1 port 443": "port is there twice",
+}
+
+// TestParseRuleProtocols compiles conditions beside every protocol that can fulfil them.
+func TestParseRuleProtocols(t *testing.T) {
+	for _, text := range []string{
+		"reject port 1", "reject proto tcp port 1", "reject proto udp sport 1", "reject proto sctp dport 1",
+		"reject proto 33 port 1", "reject proto 136 port 1", "reject flags syn port 1", "reject proto tcp flags syn",
+		"reject icmp-type 8", "reject proto icmp icmp-type 8", "reject proto icmpv6 icmp-type 128 icmp-code 0",
+	} {
+		if _, err := ParseRule(text); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 }
 
 func TestParseRuleErrors(t *testing.T) {

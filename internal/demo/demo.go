@@ -78,7 +78,7 @@ func Up(ctx context.Context, o Options) (*Cluster, error) {
 	if err := c.build(ctx, o.Rules); err != nil {
 		return nil, errors.Join(err, c.Down())
 	}
-	c.log.Info("demo cluster is up", "rules", c.tool.name, "processes", len(c.procs), "routed", c.routed)
+	c.log.Debug("demo cluster is up", "rules", c.tool.name, "processes", len(c.procs), "routed", c.routed)
 	return c, nil
 }
 

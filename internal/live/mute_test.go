@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/testkit"
 )
 
 // childVariable makes the test binary a program on a terminal, in place of the tests.
@@ -47,7 +48,7 @@ func TestMain(m *testing.M) {
 // written gives all that was, when the child has ended.
 func startChild(t *testing.T, name, text string, env ...string) (*os.File, <-chan struct{}, <-chan []byte) {
 	t.Helper()
-	user, terminal := openTerminal(t)
+	user, terminal := testkit.OpenTerminal(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(env, "TERM=xterm-256color", childVariable+"="+name)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal

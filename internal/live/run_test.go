@@ -3,7 +3,6 @@ package live
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -13,33 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/testkit"
 )
-
-// openTerminal returns the two ends of a pseudo-terminal of 120 columns and 40 lines.
-func openTerminal(t *testing.T) (user, terminal *os.File) {
-	t.Helper()
-	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { user.Close() })
-	number, err := unix.IoctlGetInt(int(user.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.IoctlSetPointerInt(int(user.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { terminal.Close() })
-	if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 120}); err != nil {
-		t.Fatal(err)
-	}
-	return user, terminal
-}
 
 func settings(t *testing.T, f *os.File) unix.Termios {
 	t.Helper()
@@ -73,7 +47,7 @@ func TestRunRestoresTheTerminal(t *testing.T) {
 		{"panic", func(*os.File, func()) {}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			user, terminal := openTerminal(t)
+			user, terminal := testkit.OpenTerminal(t)
 			if !IsTerminal(terminal) {
 				t.Fatal("a pseudo-terminal is not taken for a terminal")
 			}
@@ -146,7 +120,7 @@ func TestIsTerminal(t *testing.T) {
 	if IsTerminal(null) {
 		t.Error("the null device is taken for a terminal")
 	}
-	_, terminal := openTerminal(t)
+	_, terminal := testkit.OpenTerminal(t)
 	t.Setenv("TERM", "dumb")
 	if IsTerminal(terminal) {
 		t.Error("a terminal that cannot place the cursor is taken for one that can")

@@ -14,13 +14,15 @@ import (
 //	idle ───┘   br1 ┘                └─ outside
 //	server2 ─────┘
 //
-// Links of the node are named after the pods; mv0 is a macvlan on eth0, so all traffic of the node passes two links.
+// Links of the node are named after the pods; mv0 is its uplink, a macvlan on eth0 unless NewClusterBy is told another
+// kind, so all traffic of the node passes two links.
 // All neighbours are known for good: nothing but the test's own traffic moves.
 type Cluster struct {
 	Node, Remote, Outside     *Host
 	Client, Idle              *Host
 	Server1, Server2, Server3 *Host
 	fabric                    *NS
+	uplink                    Uplink
 }
 
 // Host is a namespace with its addresses on eth0 (mv0 on the node under test).
@@ -88,6 +90,12 @@ func (c *Cluster) VIP(v6 bool, n int) netip.Addr { return address(v6, serviceNet
 // NewCluster makes the namespaces and starts the servers. Conntrack of the node accounts packets and bytes.
 func NewCluster(t testing.TB) *Cluster {
 	t.Helper()
+	return NewClusterBy(t, Macvlan)
+}
+
+// NewClusterBy is NewCluster with a node whose uplink is of another kind.
+func NewClusterBy(t testing.TB, uplink Uplink) *Cluster {
+	t.Helper()
 	host := func(name string, network, n int) *Host {
 		return &Host{NS: NewNS(t, name), V4: address(false, network, n), V6: address(true, network, n)}
 	}
@@ -95,7 +103,7 @@ func NewCluster(t testing.TB) *Cluster {
 		Node: host("node", fabricNet, 1), Remote: host("remote", fabricNet, 2), Outside: host("outside", fabricNet, 9),
 		Client: host("client", br0Net, 2), Server1: host("server1", br0Net, 10), Idle: host("idle", br0Net, 99),
 		Server2: host("server2", br1Net, 10), Server3: host("server3", remoteNet, 10),
-		fabric: NewNS(t, "fabric"),
+		fabric: NewNS(t, "fabric"), uplink: uplink,
 	}
 	c.wireFabric()
 	c.wirePods()
@@ -117,13 +125,12 @@ func (c *Cluster) settle() {
 }
 
 func (c *Cluster) wireFabric() {
-	var ports []string
-	for _, h := range []*Host{c.Node, c.Remote, c.Outside} {
+	ports := c.wireUplink()
+	for _, h := range []*Host{c.Remote, c.Outside} {
 		Veth(h.NS, "eth0", c.fabric, h.Name)
 		ports = append(ports, h.Name)
 	}
 	c.fabric.Bridge("fabric", ports...)
-	c.Node.Macvlan("mv0", "eth0")
 	c.Node.Account()
 	c.Node.AddAddr("mv0", prefix(false, fabricNet, 1), prefix(true, fabricNet, 1))
 	c.Remote.AddAddr("eth0", prefix(false, fabricNet, 2), prefix(true, fabricNet, 2))

@@ -31,6 +31,7 @@ type Direction struct {
 // Account makes the namespace's conntrack count packets and bytes of entries that are made from now on.
 func (ns *NS) Account() {
 	ns.t.Helper()
+	ns.needModule("nf_conntrack", "net.netfilter.nf_conntrack_max")
 	ns.Sysctl("net.netfilter.nf_conntrack_acct", "1")
 }
 

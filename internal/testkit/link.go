@@ -41,9 +41,10 @@ func Veth(a *NS, nameA string, b *NS, nameB string) {
 }
 
 // Bridge makes a bridge, up, of the named links. It neither snoops nor joins multicast groups, and like a Kubernetes
-// node's it sends a packet back by the port it came from where the destination is there.
+// node's it sends a packet back by the port it came from where the destination is there, and its packets pass netfilter.
 func (ns *NS) Bridge(name string, ports ...string) {
 	ns.t.Helper()
+	ns.needModule("br_netfilter", "net.bridge.bridge-nf-call-iptables")
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = name
 	snooping := false

@@ -142,11 +142,22 @@ func (ns *NS) Exec(name string, args ...string) string {
 	return out
 }
 
+// needModule loads a module of the kernel unless the setting is there that comes with it.
+func (ns *NS) needModule(module, sysctl string) {
+	ns.t.Helper()
+	if _, err := os.Stat(sysctlPath(sysctl)); err != nil {
+		ns.Exec("modprobe", module)
+	}
+}
+
+func sysctlPath(name string) string {
+	return filepath.Join("/proc/sys", filepath.FromSlash(strings.ReplaceAll(name, ".", "/")))
+}
+
 // Sysctl sets a kernel setting of the namespace, named as sysctl(8) names it. Interface names must be without dots.
 func (ns *NS) Sysctl(name, value string) {
 	ns.t.Helper()
-	path := filepath.Join("/proc/sys", filepath.FromSlash(strings.ReplaceAll(name, ".", "/")))
-	ns.check(ns.Do(func() error { return os.WriteFile(path, []byte(value), 0o644) }))
+	ns.check(ns.Do(func() error { return os.WriteFile(sysctlPath(name), []byte(value), 0o644) }))
 }
 
 func (ns *NS) check(err error) {

@@ -21,7 +21,7 @@ func (ns *NS) ServeTCP(addr netip.AddrPort) {
 	ns.t.Helper()
 	var l net.Listener
 	ns.check(ns.Do(func() (err error) {
-		var config net.ListenConfig
+		config := net.ListenConfig{KeepAlive: -1} // Only the test's own messages pass.
 		config.SetMultipathTCP(false)
 		l, err = config.Listen(context.Background(), "tcp", addr.String())
 		return err

@@ -1,0 +1,103 @@
+package capture
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
+
+	"github.com/seine-net/seine/bpf"
+	"github.com/seine-net/seine/internal/testkit"
+)
+
+// verifierCases are what the programs can be configured to be, and since when the kernel takes it.
+var verifierCases = []struct {
+	name  string
+	since string
+	means kernelMeans
+	probe string
+	rules int
+}{
+	{name: "no source", since: "5.10"},
+	{name: "16 rules", since: "5.10", rules: bpf.MaxRules},
+	{name: "look-up", since: "5.18", means: kernelMeans{lookup: true}},
+	{name: "packet's entry", since: "6.2", means: kernelMeans{skb: true}},
+	{name: "packet's entry and look-up", since: "6.2", means: kernelMeans{skb: true, lookup: true}},
+	{name: "fentry", since: "5.11", probe: fentryProgram},
+	{name: "kprobe", since: "5.10", probe: kprobeProgram},
+}
+
+// TestVerifierStatistics loads each program in each configuration and tells how much the verifier had to look at, by
+// attributes of the test that `make check-kernels` collects.
+func TestVerifierStatistics(t *testing.T) {
+	for _, module := range netfilterModules {
+		testkit.LoadModule(t, module)
+	}
+	for _, tt := range verifierCases {
+		t.Run(tt.name, func(t *testing.T) {
+			testkit.SinceKernel(t, tt.since, tt.name)
+			spec, err := bpf.LoadCapture()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range slices.Sorted(maps.Keys(spec.Programs)) {
+				if isProbe := name == fentryProgram || name == kprobeProgram; isProbe != (tt.probe != "") || isProbe && name != tt.probe {
+					disable(spec, name)
+				}
+			}
+			c := Config{MaxFlows: 64, RingBytes: 4096}
+			if err := configure(spec, &c, tt.rules, tt.means, 1); err != nil {
+				t.Fatal(err)
+			}
+			loaded, err := loadWithStatistics(spec)
+			if err != nil && tt.probe != "" {
+				testkit.Lacks(t, tt.probe, err)
+			}
+			if err != nil {
+				t.Fatalf("load: %+v", err)
+			}
+			defer loaded.Close()
+			reportStatistics(t, tt.name, loaded)
+		})
+	}
+}
+
+func loadWithStatistics(spec *ebpf.CollectionSpec) (loaded *ebpf.Collection, err error) {
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return nil, err
+	}
+	options := ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats}}
+	err = undisturbed(func() error {
+		loaded, err = ebpf.NewCollectionWithOptions(spec, options)
+		return err
+	})
+	return loaded, err
+}
+
+// processed is the verifier's last line (kernel/bpf/verifier.c, print_verification_stats).
+var processed = regexp.MustCompile(`processed (\d+) insns .* total_states (\d+)`)
+
+func reportStatistics(t *testing.T, name string, loaded *ebpf.Collection) {
+	t.Helper()
+	reported := 0
+	for _, program := range slices.Sorted(maps.Keys(loaded.Programs)) {
+		p := loaded.Programs[program]
+		if p.Type() == ebpf.SocketFilter {
+			continue // One that is disabled.
+		}
+		found := processed.FindStringSubmatch(p.VerifierLog)
+		if found == nil {
+			t.Errorf("%s: no statistics in the verifier's log %q", program, p.VerifierLog)
+			continue
+		}
+		t.Attr("verifier", strings.Join([]string{program, name, found[1], found[2]}, "|"))
+		reported++
+	}
+	if reported == 0 {
+		t.Error("no program was loaded")
+	}
+}
