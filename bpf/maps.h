@@ -68,7 +68,7 @@ struct {
 /* One-packet records that found the flow map full. When full, packets are counted as lost. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 24);
+	__uint(max_entries, 1 << 22);
 } seine_overflow SEC(".maps");
 
 /* Reason -> how often. */

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -61,9 +62,10 @@ func newAgentCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := checkExport(os.Stdout); err != nil {
+			if err := checkExport(os.Stdout, log); err != nil {
 				return err
 			}
+			spareMemory()
 			a, err := agent.New(f.config, log)
 			if err != nil {
 				return err
@@ -80,6 +82,14 @@ func newAgentCommand() *cobra.Command {
 	c.Flags().StringVar(&export, "export", "stdout", "where records go: stdout")
 	c.Flags().StringVarP(&output, "output", "o", "json", "how: json (a record a line), netobserv, table or csv")
 	return c
+}
+
+// spareMemory lets garbage grow to half of what is in use, not to as much again: an agent's memory is taken from the
+// node's pods, and what it allocates in an interval is little beside its tables. GOGC overrides it.
+func spareMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 }
 
 // context ends after --duration, if one was given. Time runs from now, so call it when all is attached.

@@ -3,31 +3,34 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// errNoOutput tells what is wrong with a standard output that takes no records.
-var errNoOutput = errors.New("--export stdout: standard output is closed, so that every record would be lost: " +
-	"lead it to a file or a pipe, or with >/dev/null to where records are thrown away")
-
-// checkExport refuses a standard output that was closed when the program started. In its place Go's runtime has opened
-// the null device by then, for reading and writing and once for each descriptor (runtime/fds_unix.go). A shell's
-// >/dev/null is for writing only, and daemons share one open file among their descriptors.
-func checkExport(out *os.File) error {
+// checkExport refuses a standard output that takes no records, and warns where they seem to be lost unawares.
+func checkExport(out *os.File, log *slog.Logger) error {
 	flags, err := unix.FcntlInt(out.Fd(), unix.F_GETFL, 0)
 	if err != nil {
 		return fmt.Errorf("--export stdout: look at standard output: %w", err)
 	}
-	if flags&unix.O_ACCMODE == unix.O_RDONLY {
+	switch flags & unix.O_ACCMODE {
+	case unix.O_RDONLY:
 		return errors.New("--export stdout: standard output is not open for writing")
-	}
-	if flags&unix.O_ACCMODE == unix.O_RDWR && isNull(out) && !isShared(out) {
-		return errNoOutput
+	case unix.O_RDWR:
+		if wasClosed(out) {
+			log.Warn("standard output is closed, so that every record is lost: lead it to a file or a pipe")
+		}
 	}
 	return nil
 }
+
+// wasClosed tells whether standard output was probably closed when the program started. In its place Go's runtime has
+// opened the null device by then, for reading and writing and once for each descriptor (runtime/fds_unix.go). A shell's
+// >/dev/null is for writing only, and daemons share one open file among their descriptors; other parents may open the
+// null device just as the runtime does.
+func wasClosed(out *os.File) bool { return isNull(out) && !isShared(out) }
 
 // isNull tells whether a file is the null device (Documentation/admin-guide/devices.txt: character device 1, 3).
 func isNull(f *os.File) bool {

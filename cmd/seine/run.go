@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,13 +13,15 @@ import (
 
 func newRunCommand() *cobra.Command {
 	var f captureFlags
+	var stored storeFlags
+	var served apiFlags
 	var output string
 	c := &cobra.Command{
 		Use:   "run",
-		Short: "Watch the connections of this machine",
+		Short: "Watch the connections of this machine, keep them and answer questions",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			show, err := newShow(output, "this machine", nil)
+			show, err := newShow(output, "this machine · http://"+served.listen, nil)
 			if err != nil {
 				return err
 			}
@@ -35,24 +38,54 @@ func newRunCommand() *cobra.Command {
 				logWatching(a, log)
 			}
 			warnUnwatched(a, &f, log)
-			ctx, cancel := f.context(cmd.Context())
-			defer cancel()
-			defer serveStatus(ctx, a, log)()
-			return watch(ctx, a, show)
+			return storeAndWatch(cmd.Context(), &f, &stored, &served, a, show, log)
 		},
 	}
 	f.add(c.Flags(), time.Second)
+	stored.add(c.Flags(), true)
+	served.add(c.Flags())
 	c.Flags().StringVarP(&output, "output", "o", "", "how: live (the default on a terminal), or as lines: "+outputNames())
 	return c
 }
 
+// storeAndWatch keeps and shows an agent's records until the context or the view ends, and answers what is asked of them.
+func storeAndWatch(ctx context.Context, f *captureFlags, stored *storeFlags, served *apiFlags, a *agent.Agent, show show,
+	log *slog.Logger,
+) error {
+	c := newCaptures(f, a)
+	s, err := openService(stored, served, c.reasons, log)
+	if err != nil {
+		return errors.Join(err, a.Close())
+	}
+	ctx, cancel := f.context(ctx)
+	defer cancel()
+	defer serveStatus(ctx, a, log)()
+	stop := s.serve(serviceLog(show, log))
+	sender, err := c.sender(s.server, a, log)
+	if err != nil {
+		return errors.Join(err, a.Close(), stop())
+	}
+	show.sink = both(sender.Sink, show.sink)
+	err = watch(ctx, c, a, show)
+	return errors.Join(err, sender.Close(), stop())
+}
+
+// serviceLog is where it is said what is served: beside lines at once; the live view has it in its title.
+func serviceLog(show show, log *slog.Logger) *slog.Logger {
+	if show.lines {
+		return log
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
 // watch shows an agent's records until the context or the view ends.
-func watch(ctx context.Context, a *agent.Agent, show show) error {
+func watch(ctx context.Context, c *captures, a *agent.Agent, show show) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
 	go func() {
 		err := a.Run(ctx, show.sink)
+		c.end()
 		stop()
 		ended <- err
 	}()

@@ -3,6 +3,7 @@ package main
 import (
 	"net/netip"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -29,6 +30,30 @@ func serviceOf(c *testkit.Cluster) netip.AddrPort {
 	return netip.AddrPortFrom(c.VIP(false, testkit.NearService), 80)
 }
 
+// bestMeans are the best means of a feature, by the first Linux version that has them, newest first.
+var bestMeans = map[string][]struct{ since, means string }{
+	"capture":     {{"6.6", "tcx"}, {"5.10", "clsact"}},
+	"translation": {{"6.2", "kfunc"}, {"5.11", "fentry"}, {"5.10", "kprobe"}},
+}
+
+// checkMeans expects seine status to name the best means that this kernel has.
+func checkMeans(t *testing.T) {
+	t.Helper()
+	status := seine(t, "status")
+	for feature, best := range bestMeans {
+		for _, b := range best {
+			if !testkit.IsKernel(t, b.since) {
+				continue
+			}
+			row := regexp.MustCompile(`(?m)^` + feature + ` +live +` + b.means + ` `)
+			if !row.MatchString(status.out) {
+				t.Errorf("seine status does not say that %s is by %s:\n%s", feature, b.means, status.out+status.errs)
+			}
+			break
+		}
+	}
+}
+
 // TestBackendShown has the program, left to choose how it works on this kernel, show what a pod dialled and who
 // answered: the agent as NDJSON, run as lines for people.
 func TestBackendShown(t *testing.T) {
@@ -53,8 +78,7 @@ func TestBackendShown(t *testing.T) {
 				out, _ := p.output()
 				return isShown(out)
 			})
-			status := seine(t, "status")
-			t.Logf("%s", status.out+status.errs)
+			checkMeans(t)
 			p.end(os.Interrupt).check(t)
 		})
 	}

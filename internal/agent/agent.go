@@ -181,8 +181,8 @@ func (a *Agent) Close() error {
 	return errors.Join(append(errs, a.capture.Close())...)
 }
 
-// Run gives the records of each interval to the sink until the context ends, then those of the last, begun one, and
-// closes the agent. The batch is only valid during the call. An error of the sink ends the run.
+// Run gives the records of each interval to the sink, in one or several batches, until the context ends, then those of
+// the last, begun one, and closes the agent. A batch is only valid during the call. An error of the sink ends the run.
 func (a *Agent) Run(ctx context.Context, sink func([]flow.Record) error) error {
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var group errgroup.Group
@@ -199,7 +199,6 @@ func (a *Agent) Run(ctx context.Context, sink func([]flow.Record) error) error {
 func (a *Agent) loop(ctx context.Context, sink func([]flow.Record) error) error {
 	tick := time.NewTicker(min(pressureEvery, a.config.Interval))
 	defer tick.Stop()
-	var batch []flow.Record
 	next := time.Now().Add(a.config.Interval)
 	for last := false; !last; {
 		select {
@@ -214,35 +213,37 @@ func (a *Agent) loop(ctx context.Context, sink func([]flow.Record) error) error 
 			}
 			next = now.Add(a.config.Interval)
 		}
-		var err error
-		if batch, err = a.evict(last, batch[:0]); err != nil {
+		if err := a.evict(last, sink); err != nil {
 			return err
 		}
-		if err := sink(batch); err != nil {
-			return fmt.Errorf("deliver records: %w", err)
-		}
-		clear(batch)
 	}
 	return nil
 }
 
 // evict makes one interval's records.
-func (a *Agent) evict(last bool, batch []flow.Record) ([]flow.Record, error) {
+func (a *Agent) evict(last bool, sink func([]flow.Record) error) error {
 	if err := a.locality.refresh(); err != nil {
 		a.log.Debug("local addresses not read", "error", err)
 	}
 	e, err := a.capture.Evict(a.table.Add, a.table.Learn)
 	if err != nil {
-		return batch, fmt.Errorf("evict: %w", err)
+		return fmt.Errorf("evict: %w", err)
 	}
 	a.table.Learn(a.take())
 	a.ask()
-	batch = a.table.Finish(e.End, last, batch)
-	if a.config.Namer != nil {
-		a.config.Namer.Name(batch)
+	records := 0
+	err = a.table.Finish(e.End, last, func(batch []flow.Record) error {
+		records += len(batch)
+		if a.config.Namer != nil {
+			a.config.Namer.Name(batch)
+		}
+		return sink(batch)
+	})
+	a.note(e, records)
+	if err != nil {
+		return fmt.Errorf("deliver records: %w", err)
 	}
-	a.note(e, len(batch))
-	return batch, nil
+	return nil
 }
 
 // ask asks conntrack about the connections that are still unresolved under sampling: of a short one perhaps only the

@@ -17,7 +17,7 @@ type Config struct {
 	Sampling uint32
 	// MaxFlows is the room for flows (a connection on an interface) in one interval. Default 120000.
 	MaxFlows uint32
-	// RingBytes is the size of the overflow ring, a power of two of at least a page. Default 16 MiB.
+	// RingBytes is the size of the overflow ring, a power of two of at least a page. Default 4 MiB.
 	RingBytes uint32
 	// Rules are filter rules, see ParseRule; the first that matches decides, and Reject tells about packets that none
 	// matches.
@@ -54,7 +54,7 @@ var (
 func (c *Config) normalize() error {
 	setDefault(&c.Sampling, 1)
 	setDefault(&c.MaxFlows, 120000)
-	setDefault(&c.RingBytes, 1<<24)
+	setDefault(&c.RingBytes, 1<<22)
 	setDefault(&c.NATSource, SourceAuto)
 	setDefault(&c.Attach, attachModes[0])
 	setDefault(&c.Position, positions[0])

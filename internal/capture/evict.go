@@ -21,12 +21,13 @@ type drainer struct {
 	keys         []bpf.FlowKey
 	values       []bpf.FlowValue
 	observations []nat.Observation
+	entries      []nat.Entry
 }
 
 func newDrainer() *drainer {
 	return &drainer{
 		keys: make([]bpf.FlowKey, batchSize), values: make([]bpf.FlowValue, batchSize),
-		observations: make([]nat.Observation, batchSize),
+		observations: make([]nat.Observation, batchSize), entries: make([]nat.Entry, batchSize),
 	}
 }
 
@@ -103,7 +104,7 @@ func (d *drainer) drain(m *ebpf.Map, c clock, add func([]nat.Observation)) (int,
 			return total, fmt.Errorf("drain the flow map: %w", err)
 		}
 		for i := range n {
-			observe(&d.observations[i], &d.keys[i], &d.values[i], c)
+			observe(&d.observations[i], &d.entries[i], &d.keys[i], &d.values[i], c)
 		}
 		add(d.observations[:n])
 		total += n
@@ -113,8 +114,9 @@ func (d *drainer) drain(m *ebpf.Map, c clock, add func([]nat.Observation)) (int,
 	}
 }
 
-// observe copies what the kernel counted. It is the one place that knows both sides' names.
-func observe(o *nat.Observation, k *bpf.FlowKey, v *bpf.FlowValue, c clock) {
+// observe copies what the kernel counted, to e its conntrack entry, if it has one. It is the one place that knows both
+// sides' names.
+func observe(o *nat.Observation, e *nat.Entry, k *bpf.FlowKey, v *bpf.FlowValue, c clock) {
 	o.Low = nat.Point{Addr: k.Low.Bytes, Port: k.LowPort}
 	o.High = nat.Point{Addr: k.High.Bytes, Port: k.HighPort}
 	o.Interface = k.Ifindex
@@ -132,9 +134,10 @@ func observe(o *nat.Observation, k *bpf.FlowKey, v *bpf.FlowValue, c clock) {
 	}
 	o.Sampling = v.Sampling
 	o.QuotedProto, o.QuotedDst = flow.Proto(v.QuotedProto), v.QuotedDst.Bytes
-	o.Entry = nat.Entry{}
+	o.Entry = nil
 	if v.NatMeans != uint8(bpf.CaptureNatMeansNAT_UNRESOLVED) {
-		o.Entry = entry(&v.Nat, flow.KFunc)
+		*e = entry(&v.Nat, flow.KFunc)
+		o.Entry = e
 	}
 }
 

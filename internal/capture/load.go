@@ -191,7 +191,7 @@ func loadBest(c *Config, rules []bpf.FilterRule, ns *namespace, log *slog.Logger
 		}
 		log.Debug("source of translations not used", "source", a.choice.label(a.name), "error", fmt.Sprintf("%+v", err))
 		if last == nil || err.Error() != last.Error() {
-			refused = append(refused, fmt.Sprintf("%s: %v", a.choice.label(a.name), err))
+			refused = append(refused, fmt.Sprintf("%s: %v", a.choice.label(a.name), explain(err)))
 		}
 		last = err
 	}

@@ -126,9 +126,10 @@ func (w *overflow) evict(c clock, add func([]nat.Observation)) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var o [1]nat.Observation
+	var e nat.Entry
 	n := len(w.flows)
 	for k, v := range w.flows {
-		observe(&o[0], &k.FlowKey, v, c)
+		observe(&o[0], &e, &k.FlowKey, v, c)
 		add(o[:])
 	}
 	clear(w.flows)

@@ -121,7 +121,7 @@ func TestBinding(t *testing.T) {
 
 // observed makes the Observation of a zero key and value, of which one member of one structure is set to a value that
 // is not 0 in any byte.
-func observed(t *testing.T, name string, m member) nat.Observation {
+func observed(t *testing.T, name string, m member) sighting {
 	t.Helper()
 	var key bpf.FlowKey
 	var value bpf.FlowValue
@@ -136,9 +136,16 @@ func observed(t *testing.T, name string, m member) nat.Observation {
 	if value.NatMeans == 0 {
 		value.NatMeans = uint8(bpf.CaptureNatMeansNAT_BY_SKB)
 	}
-	var o nat.Observation
-	observe(&o, &key, &value, clock{})
-	return o
+	var s sighting
+	observe(&s.Observation, &s.entry, &key, &value, clock{})
+	s.Entry = nil
+	return s
+}
+
+// sighting is an Observation with its entry, to be compared.
+type sighting struct {
+	nat.Observation
+	entry nat.Entry
 }
 
 // TestBindingComplete sets every field of an Observation: one that no member of the C structures reaches stays zero.
@@ -151,7 +158,7 @@ func TestBindingComplete(t *testing.T) {
 		}
 	}
 	var o nat.Observation
-	observe(&o, &key, &value, clock{})
+	observe(&o, new(nat.Entry), &key, &value, clock{})
 	var zero func(path string, v reflect.Value)
 	zero = func(path string, v reflect.Value) {
 		switch v.Kind() {
@@ -159,6 +166,8 @@ func TestBindingComplete(t *testing.T) {
 			for i := range v.NumField() {
 				zero(path+"."+v.Type().Field(i).Name, v.Field(i))
 			}
+		case reflect.Pointer:
+			zero(path, v.Elem())
 		case reflect.Array:
 			for i := range v.Len() {
 				zero(fmt.Sprintf("%s[%d]", path, i), v.Index(i))

@@ -37,6 +37,9 @@ const (
 	// shortest is the least that is taken for an interval. A flow map under pressure is emptied more often; rates over
 	// such moments would only flicker.
 	shortest = time.Second
+	// together is the most time between two batches of one interval, whose records come in several; evictions are at
+	// least twice as far apart.
+	together = 50 * time.Millisecond
 	// maxSources bounds the nodes whose intervals are told apart. Those beyond share one.
 	maxSources = 1024
 )
@@ -44,15 +47,19 @@ const (
 // source counts the intervals of one node.
 type source struct {
 	start, end time.Time
-	seq        uint32
-	before     time.Duration
+	// last is when the newest batch came.
+	last   time.Time
+	seq    uint32
+	before time.Duration
 	// all has the volumes of all its records that count, also of rows that had to leave.
 	all activity
 }
 
 // advance notes that records came in now.
 func (s *source) advance(now time.Time) {
-	if now.Equal(s.end) {
+	before := s.last
+	s.last = now
+	if now.Sub(before) < together {
 		return
 	}
 	if s.whole() {

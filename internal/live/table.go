@@ -62,7 +62,7 @@ func (t *table) source(node string, now time.Time, batch []flow.Record) *source 
 		for i := range batch {
 			start, end = min(start, batch[i].Start), max(end, batch[i].End)
 		}
-		s = &source{start: now.Add(-max(time.Duration(end-start), shortest)), end: now, seq: 1}
+		s = &source{start: now.Add(-max(time.Duration(end-start), shortest)), end: now, last: now, seq: 1}
 		t.sources[node] = s
 	}
 	return s

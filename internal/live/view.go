@@ -79,8 +79,8 @@ func IsTerminal(f *os.File) bool {
 	return term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 }
 
-// Add adds one interval's records of one node or several; rates are what came since the node's last records, so that
-// an interval without records should be added as well. The batch stays the caller's. Any goroutine may call Add, also
+// Add adds records of one node or several, an interval's in one batch or in several at once; rates are what came since
+// the interval before, so that one without records should be added as well. The batch stays the caller's. Any goroutine may call Add, also
 // before Run and after; it never waits for the terminal.
 func (v *View) Add(batch []flow.Record) { v.table.add(v.now(), batch) }
 

@@ -187,7 +187,7 @@ func (w *wire) show(d *dice, h *half, table *Table, now flow.Time, last bool) {
 		i = (i + first) % len(h.order)
 		o := h.flows[h.order[i]].o
 		if w.entry.Source != flow.NoSource && (i == resolved || w.told && d.roll(2) == 0) {
-			o.Entry = w.entry
+			o.Entry = &w.entry
 		}
 		table.Add([]Observation{o})
 	}
@@ -249,13 +249,13 @@ func conserve(t *testing.T, data []byte) {
 		for _, w := range set {
 			w.interval(d, table, now, k == intervals-1)
 		}
-		records = table.Finish(now+second, k == intervals-1, records)
+		records = append(records, finish(t, table, now+second, k == intervals-1)...)
 	}
 	checkIndex(t, table)
 	for _, w := range set {
 		w.check(t, records)
 	}
-	if extra := table.Finish(epoch+100*second, true, nil); len(extra) != 0 {
+	if extra := finish(t, table, epoch+100*second, true); len(extra) != 0 {
 		t.Errorf("%d records after the last interval", len(extra))
 	}
 }

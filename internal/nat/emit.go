@@ -7,46 +7,69 @@ import (
 	"github.com/seine-net/seine/internal/flow"
 )
 
-// Finish ends an interval that the flow map was swapped at the time given for, and appends its records. With last set
-// nothing waits for a further interval.
-func (t *Table) Finish(end flow.Time, last bool, to []flow.Record) []flow.Record {
+// recordBlock is the number of records that are given on at a time, which bounds their memory.
+const recordBlock = 4096
+
+// Finish ends an interval that the flow map was swapped at the time given for, and gives its records to the sink, in
+// blocks that are valid during the call; the last may be empty. With last set nothing waits for a further interval.
+// After an error of the sink, which is returned, the rest of the interval's records is lost.
+func (t *Table) Finish(end flow.Time, last bool, sink func([]flow.Record) error) error {
 	t.join(end, last)
+	var err error
 	for _, c := range t.active {
 		c.settle()
-		to = t.emit(c, to)
+		t.records = t.emit(c, t.records)
 		c.uses = c.uses[:0]
+		if len(t.records) >= recordBlock && err == nil {
+			err = t.give(sink)
+		}
+	}
+	if err == nil {
+		err = t.give(sink)
 	}
 	clear(t.active)
 	t.active = t.active[:0]
 	t.interval++
 	t.forget()
-	return to
+	return err
 }
 
-// join finds homes for the observations that came without a conntrack entry.
+func (t *Table) give(sink func([]flow.Record) error) error {
+	err := sink(t.records)
+	clear(t.records)
+	t.records = t.records[:0]
+	return err
+}
+
+// join finds homes for the observations that came without a conntrack entry: first for those that waited, then for
+// those that do not. The young come last, as a connection that was seen in time on one interface waits on none.
 func (t *Table) join(end flow.Time, last bool) {
-	waited := len(t.held)
-	todo := append(t.held, t.pending...)
-	t.held = nil
-	t.pending = t.pending[:0]
-	young := func(i int) bool { return i >= waited && !last && todo[i].First > end-t.config.Hold }
-	for i := range todo {
-		if !young(i) {
-			t.house(&todo[i])
+	for o := range t.held.all() {
+		t.house(o)
+	}
+	t.held.clear()
+	young := func(o *Observation) bool { return !last && o.First > end-t.config.Hold }
+	for o := range t.pending.all() {
+		if !young(o) {
+			t.house(o)
 		}
 	}
-	// The young come last, as a connection that was seen in time on one interface waits on none.
-	for i := range todo {
-		if !young(i) {
-			continue
+	for o := range t.pending.all() {
+		if young(o) {
+			t.welcome(o)
 		}
-		if c := t.lookup(&todo[i]); c != nil {
-			t.gather(c, &todo[i])
-			continue
-		}
-		t.held = append(t.held, todo[i])
-		t.stats.Held++
 	}
+	t.pending.clear()
+}
+
+// welcome gathers a young observation where its connection is known; else it waits an interval.
+func (t *Table) welcome(o *Observation) {
+	if c := t.lookup(o); c != nil {
+		t.gather(c, o)
+		return
+	}
+	t.held.add(o)
+	t.stats.Held++
 }
 
 // house gathers an observation in the connection that it belongs to, an untracked one if none is known.

@@ -161,7 +161,7 @@ func TestChurn(t *testing.T) {
 			batch = append(batch, churned(k*perInterval+i))
 		}
 		table.Add(batch)
-		records = table.Finish(epoch+flow.Time(k+1)*second, false, records[:0])
+		records = finish(t, table, epoch+flow.Time(k+1)*second, false)
 		if len(records) != perInterval {
 			t.Fatalf("interval %d: %d records, want %d", k, len(records), perInterval)
 		}
@@ -179,7 +179,7 @@ func TestChurn(t *testing.T) {
 	}
 	// Without further connections the table shrinks below its limit.
 	for k := range flow.Time(2) {
-		records = table.Finish(epoch+(flow.Time(intervals)+k+1)*second, false, records[:0])
+		records = finish(t, table, epoch+(flow.Time(intervals)+k+1)*second, false)
 	}
 	if n := table.Stats().Connections; n > limit || len(records) != 0 {
 		t.Errorf("%d connections and %d records after silence", n, len(records))
@@ -197,7 +197,7 @@ func churned(i int) Observation {
 	if i%2 == 0 {
 		snat := Point{Addr: addr("192.0.2.1"), Port: from.Port}
 		snat.Addr[13] = byte(i >> 14)
-		o.Entry = Entry{
+		o.Entry = &Entry{
 			Source: flow.KFunc, Proto: flow.TCP,
 			OrigSrc: from, OrigDst: o.High, ReplySrc: point(backend), ReplyDst: snat,
 		}
@@ -212,7 +212,7 @@ func TestEndedIsForgotten(t *testing.T) {
 			s := playWith(t, Config{Locality: host{}, Idle: 100})
 			for _, one := range intervals {
 				s.with(one)
-				s.table.Finish(0, true, nil)
+				finish(t, s.table, 0, true)
 			}
 			s.idle(10).remembers(want)
 		})

@@ -61,8 +61,9 @@ type Observation struct {
 	// QuotedProto and QuotedDst tell of the packet that an ICMP error quotes; zero where there is none.
 	QuotedProto flow.Proto
 	QuotedDst   [16]byte
-	// Entry is the conntrack entry that the kernel side found; Entry.Source is NoSource where it found none.
-	Entry Entry
+	// Entry is the conntrack entry that the kernel side found, nil where it found none. It lies beside the observation,
+	// as those without one are many and wait in memory.
+	Entry *Entry
 }
 
 // Entry is a conntrack entry as the kernel side reads it: sources and destinations of both tuples.

@@ -72,7 +72,7 @@ func TestOrientationOfAllUses(t *testing.T) {
 			o.tell(table, epoch)
 		}
 		var there, back uint64
-		for _, r := range table.Finish(epoch+second, true, nil) {
+		for _, r := range finish(t, table, epoch+second, true) {
 			if r.Src.AddrPort().String() == a {
 				r.Fwd, r.Rev = r.Rev, r.Fwd
 			}

@@ -43,7 +43,7 @@ func TestReporterAndPrimary(t *testing.T) {
 		}
 		table := NewTable(Config{Locality: host{own: own, watched: x.watched}})
 		seen(client, service).sent(1).resolved(x.entry).tell(table, epoch)
-		records := table.Finish(epoch+second, true, nil)
+		records := finish(t, table, epoch+second, true)
 		if len(records) != 1 || records[0].Reporter != x.want || records[0].Primary != x.primary {
 			t.Errorf("%s: got %+v, want one record of %v, primary %v", x.name, records, x.want, x.primary)
 		}

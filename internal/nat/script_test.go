@@ -85,7 +85,7 @@ func (s *script) finish(last bool, want []string) *script {
 	s.t.Helper()
 	s.now += second
 	var got []string
-	for _, r := range s.table.Finish(s.now, last, nil) {
+	for _, r := range finish(s.t, s.table, s.now, last) {
 		got = append(got, show(s.t, &r))
 	}
 	slices.Sort(got)
@@ -226,7 +226,7 @@ func (s sight) answeredBySender() sight {
 func (s sight) gotFirst() sight { s.o.FirstDir = s.up.other(); return s }
 
 func (s sight) udp() sight             { s.o.Proto = flow.UDP; return s }
-func (s sight) resolved(e Entry) sight { s.o.Entry = e; return s }
+func (s sight) resolved(e Entry) sight { s.o.Entry = &e; return s }
 func (s sight) icmp(kind, code uint8) sight {
 	s.o.Proto, s.o.ICMPType, s.o.ICMPCode = flow.ICMPv4, kind, code
 	return s
@@ -282,3 +282,16 @@ func (l lesson) tell(t *Table, now flow.Time) {
 func (s sight) fin() sight     { s.o.TCPFlags[s.up] |= flow.FIN; return s }
 func (s sight) finBack() sight { s.o.TCPFlags[s.up.other()] |= flow.FIN; return s }
 func (s sight) rst() sight     { s.o.TCPFlags[s.up.other()] |= flow.RST; return s }
+
+// finish ends an interval of a table and returns its records.
+func finish(t testing.TB, table *Table, end flow.Time, last bool) (records []flow.Record) {
+	t.Helper()
+	err := table.Finish(end, last, func(batch []flow.Record) error {
+		records = append(records, batch...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return records
+}

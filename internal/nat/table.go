@@ -52,9 +52,10 @@ type Table struct {
 	count    int
 	interval uint64
 	active   []*connection
-	pending  []Observation
-	held     []Observation
-	stats    Stats
+	// pending are the interval's observations without an entry, held those of the one before that still wait.
+	pending, held waiting
+	records       []flow.Record
+	stats         Stats
 }
 
 // slot holds the connections of a face: more than one where a tuple was used again or lies in several zones.
@@ -115,17 +116,17 @@ func (t *Table) relearn(c *connection, tr *Translation) {
 	c.seen = max(c.seen, t.interval)
 }
 
-// Add takes observations of the present interval. It keeps no reference to the slice.
+// Add takes observations of the present interval. It keeps no reference to the slice, nor to the entries.
 func (t *Table) Add(batch []Observation) {
 	for i := range batch {
 		o := &batch[i]
-		if o.Entry.Source == flow.NoSource {
-			t.pending = append(t.pending, *o)
+		if o.Entry == nil {
+			t.pending.add(o)
 			continue
 		}
-		c := t.find(&o.Entry)
+		c := t.find(o.Entry)
 		if c == nil {
-			c = t.insert(&o.Entry)
+			c = t.insert(o.Entry)
 		}
 		t.gather(c, o)
 	}
@@ -309,9 +310,8 @@ type Question struct {
 // more there are. ICMP errors and connections without ports are not among them.
 func (t *Table) Unresolved(limit int) (questions []Question, more int) {
 	asked := make(map[face]bool)
-	for _, list := range [][]Observation{t.held, t.pending} {
-		for i := range list {
-			o := &list[i]
+	for _, list := range []*waiting{&t.held, &t.pending} {
+		for o := range list.all() {
 			f := faceOf(o.Low, o.High, o.Proto)
 			if !o.canBeAsked() || asked[f] {
 				continue

@@ -145,7 +145,7 @@ func TestRecordOfSeveralInterfaces(t *testing.T) {
 	a.o.Sampling, b.o.Sampling = 10, 10
 	a.tell(table, epoch)
 	b.tell(table, epoch)
-	got := table.Finish(epoch+second, true, nil)
+	got := finish(t, table, epoch+second, true)
 	if len(got) != 1 {
 		t.Fatalf("%d records, want 1: %+v", len(got), got)
 	}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/seine-net/seine/internal/agent"
+	"github.com/seine-net/seine/internal/wire"
+)
+
+// captures are the agents of this process, as the server's part asks them. They are not asked any more once they ended.
+type captures struct {
+	interval time.Duration
+
+	mu     sync.Mutex
+	agents []*agent.Agent
+	ended  bool
+	last   map[*agent.Agent]wire.Report
+}
+
+func newCaptures(f *captureFlags, agents ...*agent.Agent) *captures {
+	return &captures{interval: f.config.Interval, agents: agents, last: make(map[*agent.Agent]wire.Report)}
+}
+
+// end says that the agents are closing.
+func (c *captures) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+}
+
+// reasons tells what of the capture does not work.
+func (c *captures) reasons() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return []string{"capture has ended"}
+	}
+	var reasons []string
+	for _, a := range c.agents {
+		s := a.Status()
+		last := s.Evicted.Last
+		if last.Before(s.Started) {
+			last = s.Started
+		}
+		if silent := time.Since(last); silent > 3*c.interval+10*time.Second {
+			reasons = append(reasons, fmt.Sprintf("capture of %s has reported nothing for %v", s.Node, silent.Round(time.Second)))
+		}
+	}
+	return reasons
+}
+
+// report is what an agent tells the server of itself.
+func (c *captures) report(a *agent.Agent) wire.Report {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.last[a] = reportOf(a.Status())
+	}
+	return c.last[a]
+}
+
+func reportOf(s agent.Status) wire.Report {
+	var r wire.Report
+	for _, l := range s.Losses {
+		if l.Lost() {
+			r.Losses = append(r.Losses, wire.Loss{Reason: l.Reason, Count: l.Count, Detail: l.Detail})
+		}
+	}
+	for _, f := range s.Features {
+		r.Features = append(r.Features, wire.Feature{Name: f.Name, State: string(f.State), Means: f.Means, Detail: f.Detail})
+	}
+	return r
+}
+
+// sender carries an agent's records to a server in this process.
+func (c *captures) sender(to wire.Handler, a *agent.Agent, log *slog.Logger) (*wire.Sender, error) {
+	return wire.OpenLocal(wire.SenderConfig{
+		Node: a.Status().Node, Version: versionText(), Report: func() wire.Report { return c.report(a) },
+	}, to, log)
+}
