@@ -36,6 +36,6 @@ func FuzzParse(f *testing.F) {
 		if got.String() != want.String() {
 			t.Errorf("%+v\n got %s\nwant %s", h, got, want)
 		}
-		m.forgetFragments(t)
+		m.runAgain(t, got, h, packet)
 	})
 }

@@ -183,7 +183,7 @@ func TestParse(t *testing.T) {
 					t.Errorf("programs (-want +got):\n%s\npacket % x", diff, c.frame)
 				}
 				checkAccount(t, got, h, c.frame)
-				m.forgetFragments(t)
+				m.runAgain(t, got, h, c.frame)
 			})
 		}
 		if got := newReference().decodeFrame(c.frame).String(); got != c.want {
@@ -284,6 +284,7 @@ func TestParseWithoutLinkLayer(t *testing.T) {
 				t.Errorf("%s: %q; want %q", name, got, want)
 			}
 			checkAccount(t, got, h, packet)
+			m.runAgain(t, got, h, packet)
 		}
 	}
 	f("tcp", v4("8.0.0.1", b4, 6, tcp(1000, 80, 7, 2)), "tcp 8.0.0.1:1000 > 10.0.0.2:80 flags 0x02 opens 7")
