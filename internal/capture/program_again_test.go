@@ -28,3 +28,28 @@ func (m *machine) runAgain(t *testing.T, once outcome, h hook, packet []byte) {
 		}
 	}
 }
+
+// TestPlainIsPlain seeds a flow and gives the programs packets that a reader of plain headers alone would take for more
+// of it.
+func TestPlainIsPlain(t *testing.T) {
+	m := newMachine(t, Config{})
+	known := eth4(v4(a4, b4, 17, udp(1000, 53, 1, 2, 3, 4)))
+	const seeded = "udp 10.0.0.1:1000 > 10.0.0.2:53"
+	f := func(name, want string, packets ...[]byte) {
+		t.Helper()
+		m.in(t, known, known)
+		m.in(t, packets...)
+		got := m.take(t)
+		m.forgetFragments(t)
+		if got.String() != want {
+			t.Errorf("%s: %q; want %q", name, got, want)
+		}
+	}
+	ports := []byte{1000 >> 8, 1000 & 0xff, 0, 53}
+	f("more of it", seeded, known)
+	f("ports in an option", seeded+" | udp 10.0.0.1:2000 > 10.0.0.2:53", eth4(v4with(a4, b4, 17, ports, 7, 0, udp(2000, 53, 1, 2, 3, 4))))
+	f("ports in a later fragment", "udp 10.0.0.1:0 > 10.0.0.2:0 | "+seeded+" !fragment_unknown", eth4(v4with(a4, b4, 17, nil, 7, 2, udp(1000, 53, 1, 2, 3, 4))))
+	f("a first fragment is remembered", seeded, eth4(v4with(a4, b4, 17, nil, 7, more4, udp(1000, 53, 1, 2, 3, 4))), eth4(v4with(a4, b4, 17, nil, 7, 2, udp(9, 9, 1, 2, 3, 4))))
+	f("another protocol", "icmp 10.0.0.1:0 > 10.0.0.2:0 type 3/232 | "+seeded, eth4(v4(a4, b4, 1, udp(1000, 53, 1, 2, 3, 4))))
+	f("another version", seeded+" | malformed", eth4(append([]byte{0x65}, v4(a4, b4, 17, udp(1000, 53, 1, 2, 3, 4))[1:]...)))
+}
