@@ -41,19 +41,31 @@ func (t *Table) give(sink func([]flow.Record) error) error {
 	return err
 }
 
-// join finds homes for the observations that came without a conntrack entry: first for those that waited, then for
-// those that do not. The young come last, as a connection that was seen in time on one interface waits on none.
+// join finds homes for the observations that came without a conntrack entry. Those that several connections may have
+// come after those that one may have, whose opening packets tell which is which. The young come last, as a connection
+// that was seen in time on one interface waits on none.
 func (t *Table) join(end flow.Time, last bool) {
-	for o := range t.held.all() {
-		t.house(o)
-	}
-	t.held.clear()
-	young := func(o *Observation) bool { return !last && o.First > end-t.config.Hold }
-	for o := range t.pending.all() {
-		if !young(o) {
-			t.house(o)
+	var disputed []*Observation
+	house := func(o *Observation) {
+		if s := t.byFace[o.face()]; len(s.more) == 0 {
+			t.house(o, s.first)
+		} else {
+			disputed = append(disputed, o)
 		}
 	}
+	young := func(o *Observation) bool { return !last && o.First > end-t.config.Hold }
+	for o := range t.held.all() {
+		house(o)
+	}
+	for o := range t.pending.all() {
+		if !young(o) {
+			house(o)
+		}
+	}
+	for _, o := range disputed {
+		t.house(o, t.lookup(o))
+	}
+	t.held.clear()
 	for o := range t.pending.all() {
 		if young(o) {
 			t.welcome(o)
@@ -72,9 +84,8 @@ func (t *Table) welcome(o *Observation) {
 	t.stats.Held++
 }
 
-// house gathers an observation in the connection that it belongs to, an untracked one if none is known.
-func (t *Table) house(o *Observation) {
-	c := t.lookup(o)
+// house gathers an observation in its connection, an untracked one where none is known.
+func (t *Table) house(o *Observation, c *connection) {
 	if c == nil {
 		c = t.track(o)
 	}

@@ -164,3 +164,26 @@ func TestZonesWithEqualTuples(t *testing.T) {
 		"TCP 10.0.1.1:40000>10.0.2.1:8080 zone 2 2/0 vethS none conntrack",
 	)
 }
+
+// TestZonesLearntAtOnce has two tenants with the same tuple whose entries a source outside told at the same time: the
+// opening packets tell the connections apart, later the interfaces that they were counted on.
+func TestZonesLearntAtOnce(t *testing.T) {
+	const other = "10.0.2.2:8080"
+	one, two := entry(client, service, backend, "").inZone(1), entry(client, service, other, "").inZone(2)
+	sights := []sight{
+		seen(client, service).on(vethC).sent(1).syn(1), seen(client, backend).on(eth0).sent(1).syn(1),
+		seen(client, service).on(vethS).sent(2).syn(2), seen(client, other).on(eth1).sent(2).syn(2),
+	}
+	permute(sights, func(order []sight) {
+		s := play(t, host{}).with(learnt(two).born(100), learnt(one).born(100))
+		for _, o := range order {
+			s.with(o)
+		}
+		s.gives(
+			"TCP 10.0.1.1:40000>10.96.0.1:80>10.0.2.1:8080 zone 1 1/0 vethC dnat conntrack",
+			"TCP 10.0.1.1:40000>10.96.0.1:80>10.0.2.2:8080 zone 2 2/0 vethS dnat conntrack")
+		s.with(seen(client, service).on(vethC).sent(3), seen(client, service).on(vethS).sent(4)).endsWith(
+			"TCP 10.0.1.1:40000>10.96.0.1:80>10.0.2.1:8080 zone 1 3/0 vethC dnat conntrack",
+			"TCP 10.0.1.1:40000>10.96.0.1:80>10.0.2.2:8080 zone 2 4/0 vethS dnat conntrack")
+	})
+}

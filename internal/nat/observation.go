@@ -118,6 +118,15 @@ func faceOf(p, q Point, proto flow.Proto) face {
 	return face{a: p.Addr, b: q.Addr, aPort: p.Port, bPort: q.Port, proto: proto}
 }
 
+// face is the pair of endpoints that the observation bears, or that the packet bears that it quotes.
+func (o *Observation) face() face {
+	if o.QuotedProto != 0 {
+		src, dst := o.quoted()
+		return faceOf(src, dst, o.QuotedProto)
+	}
+	return faceOf(o.Low, o.High, o.Proto)
+}
+
 // faces returns the pairs of endpoints that a connection's packets bear: as the client sent them, as the backend gets
 // them, and in between, where the destination is rewritten but not yet the source (a bridge that calls netfilter).
 func (e *Entry) faces() [3]face {

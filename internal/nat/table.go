@@ -225,13 +225,8 @@ func (t *Table) gather(c *connection, o *Observation) {
 
 // lookup finds the connection of an observation that the kernel side did not resolve.
 func (t *Table) lookup(o *Observation) *connection {
-	f := faceOf(o.Low, o.High, o.Proto)
-	if o.QuotedProto != 0 {
-		src, dst := o.quoted()
-		f = faceOf(src, dst, o.QuotedProto)
-	}
 	var best *connection
-	for c := range t.byFace[f].all() {
+	for c := range t.byFace[o.face()].all() {
 		if best == nil || c.fits(o, best) {
 			best = c
 		}
@@ -240,8 +235,8 @@ func (t *Table) lookup(o *Observation) *connection {
 }
 
 // fits tells whether c is a better home for an observation than d: tracked before untracked, then the one whose opening
-// packet it has, then the one whose own addresses these are rather than half translated ones (see Entry.faces), then by
-// the lives that their sources told. An opening packet belongs to the entry born nearest to it; other packets to the
+// packet it has, then the one whose own addresses these are rather than half translated ones (see Entry.faces), then the
+// one that was counted on this interface before, then by the lives that their sources told. An opening packet belongs to the entry born nearest to it; other packets to the
 // youngest that lived when the first of them passed, or where none did, to the one born nearest.
 func (c *connection) fits(o *Observation, d *connection) bool {
 	if c.tracked != d.tracked {
@@ -254,6 +249,9 @@ func (c *connection) fits(o *Observation, d *connection) bool {
 		return mine
 	}
 	opens := o.Opened[Up] || o.Opened[Down]
+	if mine, its := c.countedAt(o), d.countedAt(o); !opens && mine != its && c.lived(o.First) && d.lived(o.First) {
+		return mine
+	}
 	if alive := c.lived(o.First); !opens && (alive || d.lived(o.First)) {
 		return alive && (!d.lived(o.First) || c.start > d.start)
 	}
@@ -275,6 +273,9 @@ func (c *connection) sentOpening(o *Observation) bool {
 	}
 	return false
 }
+
+// countedAt tells whether the connection's counters came from the observation's interface before.
+func (c *connection) countedAt(o *Observation) bool { return c.chosen.index == o.Interface }
 
 // bears tells whether the observation's addresses are those of the connection at one of its ends.
 func (c *connection) bears(o *Observation) bool {
