@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -23,7 +24,9 @@ type Capture struct {
 	log        *slog.Logger
 	space      *namespace
 	objects    *objects
+	choiceMu   sync.Mutex
 	choice     choice
+	wantsProbe bool
 	interfaces *interfaces
 	overflow   *overflow
 	drainer    *drainer
@@ -69,7 +72,8 @@ func (c *Capture) open(rules []bpf.FilterRule, selector selector) (err error) {
 	if c.objects, c.choice, err = loadBest(&c.config, rules, c.space, c.log); err != nil {
 		return err
 	}
-	c.closers = append(c.closers, c.objects)
+	c.wantsProbe = c.config.NATSource == SourceAuto && !c.choice.means.skb && c.choice.probe == "" && !natLoaded()
+	c.closers = append(c.closers, c.objects, closeFunc(func() error { return c.chosen().probing.Close() }))
 	if c.overflow, err = newOverflow(c.objects, int(c.config.MaxFlows)); err != nil {
 		return err
 	}
@@ -135,13 +139,19 @@ func anchorOf(position string) link.Anchor {
 	return link.Head()
 }
 
-// Watch follows interfaces as they come and go until the context ends.
-func (c *Capture) Watch(ctx context.Context) { c.interfaces.watch(ctx) }
+// Watch follows interfaces as they come and go, and waits for NAT where it was not there yet, until the context ends.
+func (c *Capture) Watch(ctx context.Context) {
+	var group sync.WaitGroup
+	group.Go(func() { c.awaitNAT(ctx) })
+	c.interfaces.watch(ctx)
+	group.Wait()
+}
 
 // Source returns the source of translations in force, and whether it is one that works outside the kernel side: then
 // someone must listen to conntrack's events.
 func (c *Capture) Source() (source flow.NATSource, netlink bool) {
-	return c.choice.source, c.choice.netlink
+	now := c.chosen()
+	return now.source, now.netlink
 }
 
 // InterfaceName returns the name of an interface that was seen, else "".
@@ -203,7 +213,8 @@ func (c *Capture) Evict(add func([]nat.Observation), learn func([]nat.Translatio
 
 // drainProbe hands on the translations that the probe saw.
 func (c *Capture) drainProbe(learn func([]nat.Translation)) error {
-	if c.choice.probe == "" {
+	now := c.chosen()
+	if now.probe == "" {
 		return nil
 	}
 	keys, values := make([]bpf.TranslationKey, batchSize), make([]bpf.NATInfo, batchSize)
@@ -216,7 +227,7 @@ func (c *Capture) drainProbe(learn func([]nat.Translation)) error {
 		}
 		batch = batch[:0]
 		for i := range n {
-			e := entry(&values[i], c.choice.source)
+			e := entry(&values[i], now.source)
 			batch = append(batch, e.Translation())
 		}
 		learn(batch)

@@ -58,10 +58,13 @@ func (k *kernel) need(function, since string) error {
 	return nil
 }
 
+// lookupFunction is in nf_conntrack.
+const lookupFunction = "bpf_skb_ct_lookup"
+
 func needSKB(k *kernel) error { return k.need("bpf_cast_to_kern_ctx", "Linux 6.2") }
 
 func needLookup(k *kernel) error {
-	return k.need("bpf_skb_ct_lookup", "Linux 5.18, when nf_conntrack is loaded")
+	return k.need(lookupFunction, "Linux 5.18, when nf_conntrack is loaded")
 }
 
 func needSKBAndLookup(k *kernel) error { return cmp.Or(needSKB(k), needLookup(k)) }

@@ -54,7 +54,7 @@ func newMachine(t testing.TB, c Config, rules ...string) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := load(&c, compiled, kernelMeans{}, "", 0)
+	o, err := load(&c, compiled, kernelMeans{})
 	if err != nil {
 		t.Fatalf("load: %+v", err)
 	}

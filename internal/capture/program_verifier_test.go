@@ -45,12 +45,15 @@ func TestVerifierStatistics(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, name := range slices.Sorted(maps.Keys(spec.Programs)) {
-				if isProbe := name == fentryProgram || name == kprobeProgram; isProbe != (tt.probe != "") || isProbe && name != tt.probe {
+				if _, isProbe := probes[name]; isProbe != (tt.probe != "") || isProbe && name != tt.probe {
 					disable(spec, name)
 				}
 			}
 			c := Config{MaxFlows: 64, RingBytes: 4096}
-			if err := configure(spec, &c, tt.rules, tt.means, 1); err != nil {
+			if err := configure(spec, &c, tt.rules, tt.means); err != nil {
+				t.Fatal(err)
+			}
+			if err := spec.Variables["config_netns"].Set(uint32(1)); err != nil {
 				t.Fatal(err)
 			}
 			loaded, err := loadWithStatistics(spec)

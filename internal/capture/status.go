@@ -65,11 +65,12 @@ func (c *Capture) captureFeature() Feature {
 }
 
 func (c *Capture) natFeature() Feature {
-	f := Feature{Name: "translation", State: Live, Means: c.choice.source.String(), Detail: c.choice.why}
+	now := c.chosen()
+	f := Feature{Name: "translation", State: Live, Means: now.source.String(), Detail: now.why}
 	switch {
-	case c.choice.source == flow.NoSource:
+	case now.source == flow.NoSource:
 		f.State = Off
-	case c.choice.source != flow.KFunc || !c.choice.means.skb:
+	case now.source != flow.KFunc || !now.means.skb:
 		f.State = Degraded
 	}
 	return f

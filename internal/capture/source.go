@@ -1,0 +1,138 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/seine-net/seine/bpf"
+	"github.com/seine-net/seine/internal/flow"
+)
+
+// choice is the outcome of choosing where translations come from.
+type choice struct {
+	means   kernelMeans
+	probe   string
+	source  flow.NATSource
+	netlink bool
+	why     string
+	// probing is the probe at work.
+	probing closers
+}
+
+// attempt is one way of getting translations, best first.
+type attempt struct {
+	name   string
+	choice choice
+	// needs returns why the kernel cannot do it, or nil.
+	needs func(*kernel) error
+}
+
+var attempts = []attempt{
+	{SourceKFunc, choice{means: kernelMeans{skb: true, lookup: true}, source: flow.KFunc}, needSKBAndLookup},
+	{SourceKFunc, choice{means: kernelMeans{skb: true}, source: flow.KFunc}, needSKB},
+	{SourceFEntry, choice{probe: fentryProgram, source: flow.FEntry}, needFEntry},
+	{SourceKProbe, choice{probe: kprobeProgram, source: flow.KProbe}, needKProbe},
+	{SourceKFunc, choice{means: kernelMeans{lookup: true}, source: flow.KFunc}, needLookup},
+	{SourceCTNetlink, choice{netlink: true, source: flow.CTNetlink}, func(*kernel) error { return nil }},
+	{SourceNone, choice{}, func(*kernel) error { return nil }},
+}
+
+// loadBest loads with the best source of translations that is wanted and works, and tells why.
+func loadBest(c *Config, rules []bpf.FilterRule, ns *namespace, log *slog.Logger) (*objects, choice, error) {
+	k := readKernel()
+	if !k.hasFunc(lookupFunction) {
+		loadConntrack(ns, log)
+		k = readKernel()
+	}
+	var refused []string
+	var last error
+	for _, a := range attempts {
+		if c.NATSource != SourceAuto && c.NATSource != a.name {
+			continue
+		}
+		o, probe, err := a.open(k, c, rules, ns)
+		if err == nil {
+			a.choice.why = a.choice.explain(refused)
+			a.choice.probing = probe
+			return o, a.choice, nil
+		}
+		log.Debug("source of translations not used", "source", a.choice.label(a.name), "error", fmt.Sprintf("%+v", err))
+		if last == nil || err.Error() != last.Error() {
+			refused = append(refused, fmt.Sprintf("%s: %v", a.choice.label(a.name), explain(err)))
+		}
+		last = err
+	}
+	if c.NATSource == SourceAuto || c.NATSource == SourceNone {
+		return nil, choice{}, explain(last)
+	}
+	return nil, choice{}, fmt.Errorf("NAT source %s: %w", c.NATSource, explain(last))
+}
+
+// open loads, and attaches the probe where the attempt has one. It leaves nothing behind when it fails.
+func (a *attempt) open(k *kernel, c *Config, rules []bpf.FilterRule, ns *namespace) (*objects, closers, error) {
+	if err := a.needs(k); err != nil {
+		return nil, nil, err
+	}
+	o, err := load(c, rules, a.choice.means)
+	if err != nil || a.choice.probe == "" {
+		return o, nil, err
+	}
+	probe, err := openProbe(a.choice.probe, o.SeineNat, ns.inode)
+	if err != nil {
+		return nil, nil, errors.Join(err, o.Close())
+	}
+	return o, probe, nil
+}
+
+// explain tells what the choice does, and why no better one was made.
+func (c choice) explain(refused []string) string {
+	if len(refused) == 0 {
+		return c.describe()
+	}
+	return c.describe() + "; better ones that do not work here: " + strings.Join(refused, "; ")
+}
+
+func (c choice) label(name string) string {
+	switch {
+	case c.means.skb && c.means.lookup:
+		return name + " (packet's entry and look-up)"
+	case c.means.skb:
+		return name + " (packet's entry)"
+	case c.means.lookup:
+		return name + " (look-up)"
+	}
+	return name
+}
+
+func (c choice) describe() string {
+	switch {
+	case c.means.skb && c.means.lookup:
+		return "reads each packet's own conntrack entry, and looks up those that bear none"
+	case c.means.skb:
+		return "reads each packet's own conntrack entry"
+	case c.means.lookup:
+		return "looks packets up in conntrack; TCP and UDP in the default zone only"
+	case c.probe != "":
+		return "reads the conntrack entry of each packet that NAT rewrites"
+	case c.netlink:
+		return "listens to conntrack's events"
+	}
+	return "translations are not looked for"
+}
+
+// loadConntrack has the kernel load conntrack, by asking it for connections (nfnetlink_rcv_msg requests the module):
+// without its types the programs cannot be fitted to it. That alone tracks nothing; rules do.
+func loadConntrack(ns *namespace, log *slog.Logger) {
+	err := ns.do(func() error {
+		_, err := netlink.ConntrackTableList(netlink.ConntrackTable, unix.AF_INET)
+		return err
+	})
+	if err != nil {
+		log.Debug("conntrack not loaded", "error", err)
+	}
+}
