@@ -89,13 +89,13 @@ func appendByHand(dst []byte, r *Record) []byte {
 	}
 	dst = append(dst, '}')
 	if r.Proto == TCP {
-		dst = append(r.TCPFlags.appendJSON(append(dst, `,"tcp":{"flags":`...)), '}')
+		dst = append(r.TCPFlags.AppendJSON(append(dst, `,"tcp":{"flags":`...)), '}')
 	}
 	dst = volumeByHand(append(dst, `,"fwd":`...), r.Fwd)
 	dst = volumeByHand(append(dst, `,"rev":`...), r.Rev)
 	dst = volumeByHand(append(dst, `,"total":`...), Volume{r.Fwd.Bytes + r.Rev.Bytes, r.Fwd.Packets + r.Rev.Packets})
-	dst = appendJSONString(append(dst, `,"node":`...), r.Node)
-	dst = appendJSONString(append(dst, `,"iface":`...), r.Iface)
+	dst = AppendJSONString(append(dst, `,"node":`...), r.Node)
+	dst = AppendJSONString(append(dst, `,"iface":`...), r.Iface)
 	dst = append(append(append(dst, `,"reporter":"`...), r.Reporter.String()...), '"')
 	dst = strconv.AppendBool(append(dst, `,"primary":`...), r.Primary)
 	dst = strconv.AppendUint(append(dst, `,"sampling":`...), uint64(r.Sampling), 10)
@@ -119,8 +119,8 @@ func endpointByHand(dst []byte, e *Endpoint, icmp bool) []byte {
 	dst = textByHand(dst, `,"namespace":`, e.Namespace)
 	dst = textByHand(dst, `,"name":`, e.Name)
 	if e.Workload != (Workload{}) {
-		dst = appendJSONString(append(dst, `,"workload":{"kind":`...), e.Workload.Kind)
-		dst = append(appendJSONString(append(dst, `,"name":`...), e.Workload.Name), '}')
+		dst = AppendJSONString(append(dst, `,"workload":{"kind":`...), e.Workload.Kind)
+		dst = append(AppendJSONString(append(dst, `,"name":`...), e.Workload.Name), '}')
 	}
 	dst = textByHand(dst, `,"node":`, e.Node)
 	dst = textByHand(dst, `,"zone":`, e.Zone)
@@ -137,7 +137,7 @@ func textByHand(dst []byte, key, text string) []byte {
 	if text == "" {
 		return dst
 	}
-	return appendJSONString(append(dst, key...), text)
+	return AppendJSONString(append(dst, key...), text)
 }
 
 // The other encoders, for comparison with each other.

@@ -77,7 +77,7 @@ func FuzzJSONString(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		var got string
-		line := appendJSONString(nil, s)
+		line := AppendJSONString(nil, s)
 		if err := json.Unmarshal(line, &got); err != nil {
 			t.Fatalf("%q was written as %s: %v", s, line, err)
 		}

@@ -125,8 +125,8 @@ func (f TCPFlags) String() string { return string(f.appendText(nil)) }
 
 func (f TCPFlags) appendText(dst []byte) []byte { return f.appendNames(dst, "", "|") }
 
-// appendJSON appends the flags as an array of names.
-func (f TCPFlags) appendJSON(dst []byte) []byte {
+// AppendJSON appends the flags as an array of names.
+func (f TCPFlags) AppendJSON(dst []byte) []byte {
 	return append(f.appendNames(append(dst, '['), `"`, ","), ']')
 }
 

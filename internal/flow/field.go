@@ -85,6 +85,8 @@ type Field struct {
 	Cardinality  Cardinality
 	// Mirror is the field that takes this one's place when the connection is looked at from its other end; 0 is none.
 	Mirror FieldID
+	// SumOf names the fields that this one is the sum of: whoever has those need not store it. It is empty for all others.
+	SumOf []FieldID
 	// Shown marks the fields that a table of records has when the user chooses none.
 	Shown bool
 	// OnRequest marks costly fields, which are computed only where a user names them.

@@ -93,26 +93,26 @@ func (m *jsonMember) appendKnown(dst []byte, text string) []byte {
 	if text == "" {
 		return dst
 	}
-	return append(appendJSONString(append(dst, m.key...), text), ',')
+	return append(AppendJSONString(append(dst, m.key...), text), ',')
 }
 
 // appendJSON appends the field's value. Only texts can hold characters that need escaping.
 func (f *Field) appendJSON(dst []byte, r *Record) []byte {
 	switch f.Kind {
 	case NameField, TextField:
-		return appendJSONString(dst, f.Text(r))
+		return AppendJSONString(dst, f.Text(r))
 	case AddrField:
 		return append(f.Addr(r).AppendTo(append(dst, '"')), '"')
 	case FlagsField:
-		return TCPFlags(f.Uint(r)).appendJSON(dst)
+		return TCPFlags(f.Uint(r)).AppendJSON(dst)
 	case TimeField, ProtoField, EnumField:
 		return append(f.appendUint(append(dst, '"'), f.Uint(r)), '"')
 	}
 	return f.appendUint(dst, f.Uint(r))
 }
 
-// appendJSONString appends s as RFC 8259 has it; bytes that are not UTF-8 become U+FFFD.
-func appendJSONString(dst []byte, s string) []byte {
+// AppendJSONString appends s in quotation marks as RFC 8259 has it; bytes that are not UTF-8 become U+FFFD.
+func AppendJSONString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	plain := 0
 	for i := 0; i < len(s); {

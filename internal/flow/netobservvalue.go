@@ -17,7 +17,7 @@ func appendKnown(dst []byte, text string) []byte {
 	if text == "" {
 		return dst
 	}
-	return appendJSONString(dst, text)
+	return AppendJSONString(dst, text)
 }
 
 func (l leg) appendPort(dst []byte, port uint16) []byte {
@@ -70,7 +70,7 @@ func (l leg) appendFlags(dst []byte) []byte {
 	if l.r.Proto != TCP {
 		return dst
 	}
-	return l.r.TCPFlags.appendJSON(dst)
+	return l.r.TCPFlags.AppendJSON(dst)
 }
 
 func (l leg) appendSampling(dst []byte) []byte {
@@ -84,7 +84,7 @@ func (l leg) appendInterfaces(dst []byte) []byte {
 	if l.r.Iface == "" {
 		return dst
 	}
-	return append(appendJSONString(append(dst, '['), l.r.Iface), ']')
+	return append(AppendJSONString(append(dst, '['), l.r.Iface), ']')
 }
 
 func (l leg) appendDirection(dst []byte) []byte {

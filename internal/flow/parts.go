@@ -67,16 +67,17 @@ func (f Field) grouped(side string) Field {
 	return f
 }
 
-// directions are the volumes of a record.
+// directions are the volumes of a record; sumOf has the bases of the directions that one is the sum of.
 var directions = []struct {
 	name, noun string
 	base       FieldID
+	sumOf      []FieldID
 	origin     Origin
 	of         func(*Record) Volume
 }{
-	{"fwd", "from client to server", 40, OriginKernel, func(r *Record) Volume { return r.Fwd }},
-	{"rev", "from server to client", 50, OriginKernel, func(r *Record) Volume { return r.Rev }},
-	{"total", "in both directions", 60, OriginDerived, (*Record).Total},
+	{"fwd", "from client to server", 40, nil, OriginKernel, func(r *Record) Volume { return r.Fwd }},
+	{"rev", "from server to client", 50, nil, OriginKernel, func(r *Record) Volume { return r.Rev }},
+	{"total", "in both directions", 60, []FieldID{40, 50}, OriginDerived, (*Record).Total},
 }
 
 // Total returns the volume of both directions.
@@ -97,6 +98,9 @@ func volumes() []Field {
 			f.Shown = f.Shown && d.origin != OriginDerived
 			f.Origin, f.Role, f.Aggregate, f.Cardinality = d.origin, RoleMeasure, AggSum, HighCardinality
 			f.Uint = func(r *Record) uint64 { return read(of(r)) }
+			for _, base := range d.sumOf {
+				f.SumOf = append(f.SumOf, base+v.ID)
+			}
 			all = append(all, f)
 		}
 	}

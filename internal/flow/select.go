@@ -43,15 +43,15 @@ func SelectFields(names []string) ([]*Field, error) {
 	for i, name := range names {
 		f, ok := fieldsByName[name]
 		if !ok {
-			return nil, fmt.Errorf("select field %q: unknown; did you mean %q? (seine fields lists all)", name, nearest(name))
+			return nil, fmt.Errorf("select field %q: unknown; did you mean %q? (seine fields lists all)", name, NearestName(name))
 		}
 		selected[i] = f
 	}
 	return selected, nil
 }
 
-// nearest returns a field name that holds the name, or else the one with the smallest edit distance.
-func nearest(name string) string {
+// NearestName returns a field name that holds the name, or else the one with the smallest edit distance.
+func NearestName(name string) string {
 	for _, f := range fields {
 		if strings.Contains(f.Name, name) {
 			return f.Name

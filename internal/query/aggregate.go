@@ -1,0 +1,127 @@
+package query
+
+import (
+	"github.com/seine-net/seine/internal/columns"
+)
+
+// of computes the measure from the rows of a group.
+func (m *Measure) of(rows []row, estimate bool) value {
+	if m.Aggregation == Count {
+		return value{number: int64(len(rows))}
+	}
+	values, sampled := m.values(rows)
+	result := m.aggregate(values, estimate)
+	if m.Aggregation == CountDistinct {
+		result.estimated = estimate
+	} else {
+		result.estimated = sampled && IsScaled(m.Field)
+	}
+	return result
+}
+
+// values returns the values that the rows have, scaled where the measure wants it, and says whether any of these rows
+// was sampled.
+func (m *Measure) values(rows []row) (values []value, sampled bool) {
+	scaled := IsScaled(m.Field) && (m.Aggregation == Sum || m.Aggregation == Average)
+	for _, r := range rows {
+		v := r.get(m.Field)
+		if v.null || columns.IsText(m.Field) && v.text == "" {
+			continue
+		}
+		sampling := r.get(samplingField).number
+		sampled = sampled || sampling > 1
+		if scaled && sampling > 1 {
+			v.number = columns.MultiplySaturating(v.number, sampling)
+		}
+		values = append(values, v)
+	}
+	return values, sampled
+}
+
+func (m *Measure) aggregate(values []value, estimate bool) value {
+	switch m.Aggregation {
+	case Sum:
+		return value{number: sum(values)}
+	case CountDistinct:
+		return value{number: distinct(values, estimate)}
+	}
+	if len(values) == 0 {
+		return value{null: true}
+	}
+	switch m.Aggregation {
+	case Min:
+		return extreme(values, -1)
+	case Max:
+		return extreme(values, 1)
+	case Average:
+		return value{float: float64(sum(values)) / float64(len(values))}
+	}
+	sketch := NewSketch()
+	for _, v := range values {
+		sketch.Add(v.number)
+	}
+	quantile, _ := sketch.Quantile(m.Quantile)
+	return value{float: quantile}
+}
+
+func sum(values []value) int64 {
+	var total int64
+	for _, v := range values {
+		total = columns.AddSaturating(total, v.number)
+	}
+	return total
+}
+
+// extreme returns the largest value, or the smallest if the sign is negative.
+func extreme(values []value, sign int) value {
+	best := values[0]
+	for _, v := range values {
+		if compareValues(v, best)*sign > 0 {
+			best = v
+		}
+	}
+	return best
+}
+
+func distinct(values []value, estimate bool) int64 {
+	if estimate {
+		return estimated(values)
+	}
+	seen := make(map[value]bool)
+	for _, v := range values {
+		seen[v] = true
+	}
+	return int64(len(seen))
+}
+
+func estimated(values []value) int64 {
+	sketch := NewDistinct()
+	for _, v := range values {
+		if v.text != "" {
+			sketch.AddText(v.text)
+		} else {
+			sketch.AddNumber(v.number)
+		}
+	}
+	return sketch.Count()
+}
+
+// append adds a value to a column, which has Floats, or what its kind says.
+func (c *Column) append(v value, float bool) {
+	rows := max(len(c.Texts), len(c.Ints), len(c.Floats))
+	switch {
+	case float:
+		c.Floats = append(c.Floats, v.float)
+	case columns.IsTextKind(c.Kind):
+		c.Texts = append(c.Texts, v.text)
+	default:
+		c.Ints = append(c.Ints, v.number)
+	}
+	c.Estimated = c.Estimated || v.estimated
+	if v.null && c.Null == nil {
+		c.Null = make([]bool, rows)
+	}
+	if c.Null != nil {
+		c.Null = append(c.Null, v.null)
+	}
+}

@@ -1,0 +1,179 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/store/local/part"
+)
+
+const (
+	// keepEvery is how often retention and merging are looked at.
+	keepEvery = 10 * time.Second
+	// settled is how long after its end an hour is left alone, since rows may come late.
+	settled = 5 * time.Minute
+	// mergedRows is how many rows a merged file has at most. More make a better file, but merging holds as many.
+	mergedRows = 1 << 20
+	// replacesNote is where a merged file names those that it replaces.
+	replacesNote = "seine.replaces"
+)
+
+// keeper removes what is too old or too much, and merges small files.
+func (s *Store) keeper() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-s.stop:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	tick := time.NewTicker(keepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+		}
+		s.retain()
+		if err := s.mergeAll(ctx); err != nil && ctx.Err() == nil {
+			s.note("merge", fmt.Sprintf("small files cannot be merged: %v", err))
+		}
+	}
+}
+
+// retain removes files that are beyond the limits, oldest first.
+func (s *Store) retain() {
+	oldest := s.oldest()
+	s.mu.Lock()
+	slices.SortFunc(s.files, func(a, b *storedFile) int { return cmp.Compare(a.last, b.last) })
+	var total int64
+	for _, f := range s.files {
+		total += f.bytes
+	}
+	var excess []*storedFile
+	for _, f := range s.files {
+		switch {
+		case f.last < oldest:
+		case s.config.MaxBytes > 0 && total > s.config.MaxBytes:
+			s.losses[lossBytes] += uint64(f.rows)
+		default:
+			continue
+		}
+		total -= f.bytes
+		excess = append(excess, f)
+	}
+	s.mu.Unlock()
+	if len(excess) > 0 {
+		s.remove(excess)
+	}
+}
+
+// mergeAll merges until there is nothing left to merge.
+func (s *Store) mergeAll(ctx context.Context) error {
+	for ctx.Err() == nil {
+		files := s.mergeable()
+		if files == nil {
+			return nil
+		}
+		if err := s.merge(ctx, files); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// mergeable returns files of a past hour, neighbours in time, that make one of a good size.
+func (s *Store) mergeable() []*storedFile {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	until := flow.Time(s.config.Now().Add(-settled).UnixNano())
+	hours := make(map[string][]*storedFile)
+	for _, f := range s.files {
+		if hourStart(f.last)+flow.Time(time.Hour) <= until && f.rows < mergedRows/2 {
+			hours[f.hour()] = append(hours[f.hour()], f)
+		}
+	}
+	for _, files := range hours {
+		slices.SortFunc(files, func(a, b *storedFile) int {
+			return cmp.Or(cmp.Compare(a.first, b.first), strings.Compare(a.path, b.path))
+		})
+		rows, n := 0, 0
+		for n < len(files) && rows+files[n].rows <= mergedRows {
+			rows += files[n].rows
+			n++
+		}
+		if n > 1 {
+			return slices.Clone(files[:n])
+		}
+	}
+	return nil
+}
+
+// merge replaces files of one hour by one.
+func (s *Store) merge(ctx context.Context, files []*storedFile) error {
+	name := partName{}
+	var names []string
+	for _, f := range files {
+		name.segment = max(name.segment, f.name.segment)
+		name.generation = max(name.generation, f.name.generation+1)
+		names = append(names, f.name.String())
+	}
+	inputs, done, err := s.openInputs(files)
+	defer done()
+	if err != nil {
+		return err
+	}
+	first := hourStart(files[0].first)
+	last := first + flow.Time(time.Hour) - 1
+	notes := map[string]string{replacesNote: strings.Join(names, " ")}
+	p, err := s.writePart(ctx, files[0].dataset, name, inputs, first, last, notes)
+	if err != nil {
+		return err
+	}
+	if err := publish([]pendingFile{p}); err != nil {
+		return err
+	}
+	s.replace(files, p.storedFile)
+	return nil
+}
+
+// openInputs opens all row groups of files. A file that cannot be read is set aside.
+func (s *Store) openInputs(files []*storedFile) (inputs []part.Input, done func(), err error) {
+	var opened []*part.File
+	done = func() {
+		for _, f := range opened {
+			_ = f.Close() // It was only read.
+		}
+	}
+	for _, f := range files {
+		file, err := part.Open(f.path, f.dataset)
+		if err != nil {
+			if !isMachine(err) {
+				s.damaged(&damagedError{f, err})
+			}
+			return nil, done, err
+		}
+		opened = append(opened, file)
+		for group := range file.Groups() {
+			inputs = append(inputs, file.Group(group))
+		}
+	}
+	return inputs, done, nil
+}
+
+// replace puts a file in the place of others.
+func (s *Store) replace(files []*storedFile, merged *storedFile) {
+	s.mu.Lock()
+	s.files = append(s.files, merged)
+	s.files = slices.DeleteFunc(s.files, func(f *storedFile) bool { return slices.Contains(files, f) })
+	s.mu.Unlock()
+	s.remove(files)
+}
