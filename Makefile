@@ -5,6 +5,9 @@ MODULE := github.com/seine-net/seine
 
 # Given to `make demo` and `make run`: make demo ARGS="--help"
 ARGS ?=
+# Given to `make check-kernels`: one kernel of the table in test/kernels, and tests as go test -run.
+KERNEL ?=
+RUN    ?=
 # How long `make fuzz` spends on each target, and how long `make soak` runs.
 FUZZTIME ?= 30s
 SOAK     ?= 10m
@@ -28,11 +31,12 @@ TEST  := $(GO) test -count=1 -timeout=20m
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help build demo run check test test-unit race lint fmt generate generate-check cross \
+	check-kernels generate-kernels \
 	bench-capture fuzz soak clean root
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^## / { print "\n" substr($$0, 4) } \
-		/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ## Use
 
@@ -64,12 +68,18 @@ lint: setup-test ## check style, import rules, licence headers and modules
 	! grep -L 'SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0' $(BPF_C) | grep .
 	$(GO) mod tidy -diff
 
+check-kernels: root setup-kernels ## the kernel matrix in virtual machines (root; KERNEL=6.1 RUN=TestNAT)
+	$(GO) run ./test/kernels -kernel='$(KERNEL)' -run='$(RUN)'
+
 fmt: setup-test ## format Go and C
 	$(LINT) fmt ./...
 	clang-format-19 -i $(BPF_C)
 
 generate: setup-test ## rebuild what is generated and committed: BPF objects, reference documents
 	$(GO) generate ./...
+
+generate-kernels: root setup-kernels ## renew docs/reference/kernels.md, in virtual machines (root)
+	$(GO) run ./test/kernels -run='^TestVerifierStatistics$$' -write
 
 generate-check: setup-test ## fail if generate would change a file
 	scripts/check-diff
