@@ -98,6 +98,17 @@ var (
 	}{{"ipv4", false}, {"ipv6", true}}
 )
 
+// fewKinds are those of natKinds, or with go test -short the first: for tests whose outcome hardly depends on what kind
+// of rules there are.
+func fewKinds(t *testing.T) []testkit.RuleKind {
+	t.Helper()
+	if testing.Short() {
+		t.Logf("%s only, as go test -short asks for", natKinds[0])
+		return natKinds[:1]
+	}
+	return natKinds
+}
+
 // TestNATCases sends each case's traffic through a node with an agent and holds all that it reports against
 // conntrack, the interfaces and the senders. Where a VLAN or a bond would do, the way is by a macvlan, which is in more
 // kernels. A case waits, once driven, for the agent's end to be checked.

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// IOTimeout bounds every read, write and dial of the traffic here.
-const IOTimeout = 3 * time.Second
+// IOTimeout bounds every read, write and dial of the traffic here. It is long enough for emulated processors.
+const IOTimeout = 15 * time.Second
 
 // ServeTCP echoes what TCP clients send to addr until the end of the test.
 func (ns *NS) ServeTCP(addr netip.AddrPort) {
