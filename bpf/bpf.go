@@ -7,7 +7,7 @@
 // The C here is GPL-2.0-only OR Apache-2.0, the Go Apache-2.0.
 package bpf
 
-//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target amd64,arm64 -go-package bpf -type addr -type tuple -type volume -type prefix -type port_range -type flow_key -type flow_value -type flow_event -type error -type uncounted -type nat_means -type direction -type hook -type interface_key -type interface_value -type filter_rule -type filter_flag -type translation_key -type nat_info Capture flow.bpf.c -- -O2 -mcpu=v3 -Wall -Wextra -Werror -I/usr/include/x86_64-linux-gnu -I/usr/include/aarch64-linux-gnu
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target amd64,arm64 -go-package bpf -type addr -type tuple -type volume -type prefix -type port_range -type flow_key -type flow_value -type flow_event -type error -type uncounted -type nat_means -type direction -type hook -type interface_key -type interface_value -type filter_rule -type filter_flag -type translation_key -type translation -type nat_info Capture flow.bpf.c -- -O2 -mcpu=v3 -Wall -Wextra -Werror -I/usr/include/x86_64-linux-gnu -I/usr/include/aarch64-linux-gnu
 
 // The types that both sides share. Layouts come from the object's BTF.
 type (
@@ -23,8 +23,10 @@ type (
 	FlowEvent = CaptureFlowEvent
 	// NATInfo is a conntrack entry.
 	NATInfo = CaptureNatInfo
-	// TranslationKey names an entry that the NAT probe saw at work.
+	// TranslationKey names an entry that the NAT probe saw at work, Translation is what it noted of it.
 	TranslationKey = CaptureTranslationKey
+	// Translation is the other half of TranslationKey.
+	Translation = CaptureTranslation
 	// InterfaceKey and InterfaceValue hold the volume that is in no flow, by Uncounted reason.
 	InterfaceKey = CaptureInterfaceKey
 	// InterfaceValue is the other half of InterfaceKey.

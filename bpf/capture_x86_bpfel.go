@@ -206,9 +206,17 @@ type CapturePrefix struct {
 	Mask CaptureAddr
 }
 
+type CaptureTranslation struct {
+	_       structs.HostLayout
+	Entry   CaptureNatInfo
+	StartNs uint64
+	LastNs  uint64
+}
+
 type CaptureTranslationKey struct {
 	_     structs.HostLayout
 	Orig  CaptureTuple
+	Reply CaptureTuple
 	Zone  uint16
 	Proto uint8
 	Pad   [5]uint8

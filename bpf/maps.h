@@ -103,7 +103,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
 	__type(key, struct translation_key);
-	__type(value, struct nat_info);
+	__type(value, struct translation);
 } seine_nat SEC(".maps");
 
 /* Filter rules in order, written once before the programs are attached. */

@@ -164,21 +164,53 @@ static __always_inline bool same_tuple(const struct tuple *a, const struct tuple
 	       a->dport == b->dport;
 }
 
-/* keep_translation notes the entry of a packet that is being rewritten, once for each state of it:
- * with both rewrites of a first packet, the second changes the reply tuple again. */
+/* Both rewrites of one packet happen within this time. */
+#define SAME_PACKET_NS 1000000
+
+/* keep_first notes the entry of a connection's first packet. With both rewrites, the second changes
+ * the reply tuple again, and takes the place of the first. */
+static __always_inline void keep_first(const struct translation_key *key, struct translation *new)
+{
+	struct translation *known = bpf_map_lookup_elem(&seine_nat, key);
+
+	new->start_ns = new->last_ns;
+	if (known && new->last_ns - known->last_ns < SAME_PACKET_NS)
+		new->start_ns = known->start_ns;
+	bpf_map_update_elem(&seine_nat, key, new, BPF_ANY);
+}
+
+/* keep_confirmed notes an entry whose tuples stay as they are, once. A tuple's next use is another
+ * entry, which does not take its place. */
+static __always_inline void keep_confirmed(struct translation_key *key, struct translation *new)
+{
+	struct translation *first = bpf_map_lookup_elem(&seine_nat, key);
+	bool born = first && same_tuple(&first->entry.reply, &new->entry.reply);
+
+	if (born) {
+		new->start_ns = first->start_ns;
+		bpf_map_delete_elem(&seine_nat, key);
+	}
+	key->reply = new->entry.reply;
+	if (born || !bpf_map_lookup_elem(&seine_nat, key))
+		bpf_map_update_elem(&seine_nat, key, new, BPF_ANY);
+}
+
+/* keep_translation notes the entry of a packet that is being rewritten. */
 static __always_inline int keep_translation(const struct nf_conn *ct)
 {
 	struct translation_key key = {};
-	struct nat_info info = {}, *known;
+	struct translation new = {};
 
 	if (config_netns && BPF_CORE_READ(ct, ct_net.net, ns.inum) != config_netns)
 		return 0;
-	read_entry(&info, ct);
-	key.orig = info.orig;
-	key.proto = info.proto;
-	key.zone = info.zone;
-	known = bpf_map_lookup_elem(&seine_nat, &key);
-	if (!known || !same_tuple(&known->reply, &info.reply))
-		bpf_map_update_elem(&seine_nat, &key, &info, BPF_ANY);
+	read_entry(&new.entry, ct);
+	new.last_ns = bpf_ktime_get_ns();
+	key.orig = new.entry.orig;
+	key.proto = new.entry.proto;
+	key.zone = new.entry.zone;
+	if (new.entry.status & IPS_CONFIRMED)
+		keep_confirmed(&key, &new);
+	else
+		keep_first(&key, &new);
 	return 0;
 }

@@ -58,12 +58,22 @@ struct nat_info {
 	__u8 pad;
 };
 
-/* translation_key names a conntrack entry that the probe saw at work. */
+/* translation_key names a conntrack entry that the probe saw at work. reply is zero while the entry
+ * is not confirmed: its first packet is still on its way, and further rewrites may change it. */
 struct translation_key {
 	struct tuple orig;
+	struct tuple reply;
 	__u16 zone;
 	__u8 proto;
 	__u8 pad[5];
+};
+
+/* translation is an entry at work. start_ns is when its first packet was rewritten, 0 where that
+ * was not seen; last_ns when this was written. */
+struct translation {
+	struct nat_info entry;
+	__u64 start_ns;
+	__u64 last_ns;
 };
 
 /* direction of a packet against the key: from low to high, or from high to low. */

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/seine-net/seine/internal/flow"
@@ -32,13 +33,21 @@ func TestIPVS(t *testing.T) {
 	for _, source := range natSources {
 		t.Run(source.String(), func(t *testing.T) {
 			testkit.SinceKernel(t, source.since, source.String())
-			runIPVS(t, s, source, to, backend)
+			runIPVS(t, s, observe(t, s.Node.NS, source, 1), to, backend, ipvsSources[source.NATSource])
 		})
 	}
+	t.Run("auto", func(t *testing.T) {
+		runIPVS(t, s, observeAuto(t, s.Node.NS).observer, to, backend, true)
+	})
+	t.Run("without conntrack", func(t *testing.T) {
+		s.Node.Sysctl("net.ipv4.vs.conntrack", "0")
+		if got := translation(observeAuto(t, s.Node.NS).agent); !strings.Contains(got, "net.ipv4.vs.conntrack") {
+			t.Errorf("the status says %q, want what hides the backends", got)
+		}
+	})
 }
 
-func runIPVS(t *testing.T, s *stage, source natSource, to, backend netip.AddrPort) {
-	reported := observe(t, s.Node.NS, source, 1)
+func runIPVS(t *testing.T, s *stage, reported *observer, to, backend netip.AddrPort, want bool) {
 	client, _ := dial{from: client, network: "tcp", to: func(*stage) netip.AddrPort { return to }}.traffic(t, s)
 	reported.stop()
 	reported.mu.Lock()
@@ -48,8 +57,8 @@ func runIPVS(t *testing.T, s *stage, source natSource, to, backend netip.AddrPor
 		t.Logf("record %+v fwd %+v rev %+v", id, sum.fwd, sum.rev)
 		found = found || id.Src == client && id.Dst == to && id.Backend == backend && id.NAT == flow.DNAT
 	}
-	if found != ipvsSources[source.NATSource] {
-		t.Errorf("the record has the backend: %v, want %v", found, ipvsSources[source.NATSource])
+	if found != want {
+		t.Errorf("the record has the backend: %v, want %v", found, want)
 	}
 	entries, err := s.Node.Conntrack(false)
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
 	"github.com/seine-net/seine/bpf"
@@ -33,6 +32,8 @@ type Capture struct {
 	coverage   *coverage
 	closers    closers
 	attachWhy  string
+	// unfinished are translations of first packets that were on their way at the last eviction.
+	unfinished map[bpf.TranslationKey]bpf.Translation
 }
 
 // Open loads the programs and attaches them to the interfaces that are there now. Interfaces named without a pattern
@@ -72,7 +73,7 @@ func (c *Capture) open(rules []bpf.FilterRule, selector selector) (err error) {
 	if c.objects, c.choice, err = loadBest(&c.config, rules, c.space, c.log); err != nil {
 		return err
 	}
-	c.wantsProbe = c.config.NATSource == SourceAuto && !c.choice.means.skb && c.choice.probe == "" && !natLoaded()
+	c.wantsProbe = c.config.NATSource == SourceAuto && !c.choice.means.skb && c.choice.probe == "" && !isLoaded(natModule)
 	c.closers = append(c.closers, c.objects, closeFunc(func() error { return c.chosen().probing.Close() }))
 	if c.overflow, err = newOverflow(c.objects, int(c.config.MaxFlows)); err != nil {
 		return err
@@ -203,38 +204,12 @@ func (c *Capture) Evict(add func([]nat.Observation), learn func([]nat.Translatio
 		return e, err
 	}
 	e.Flows = n + e.Overflowed
-	if err := c.drainProbe(learn); err != nil {
+	if err := c.drainProbe(clock, e.End, learn); err != nil {
 		return e, err
 	}
 	c.coverage.read(c)
 	e.Took = time.Since(began)
 	return e, nil
-}
-
-// drainProbe hands on the translations that the probe saw.
-func (c *Capture) drainProbe(learn func([]nat.Translation)) error {
-	now := c.chosen()
-	if now.probe == "" {
-		return nil
-	}
-	keys, values := make([]bpf.TranslationKey, batchSize), make([]bpf.NATInfo, batchSize)
-	batch := make([]nat.Translation, 0, batchSize)
-	var cursor ebpf.MapBatchCursor
-	for {
-		n, err := c.objects.SeineNat.BatchLookupAndDelete(&cursor, keys, values, nil)
-		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-			return fmt.Errorf("drain the NAT probe's map: %w", err)
-		}
-		batch = batch[:0]
-		for i := range n {
-			e := entry(&values[i], now.source)
-			batch = append(batch, e.Translation())
-		}
-		learn(batch)
-		if err != nil {
-			return nil
-		}
-	}
 }
 
 // Close detaches and unloads. It leaves nothing behind but a clsact qdisc where one had to be made.

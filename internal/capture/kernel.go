@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -66,8 +65,6 @@ func needSKB(k *kernel) error { return k.need("bpf_cast_to_kern_ctx", "Linux 6.2
 func needLookup(k *kernel) error {
 	return k.need(lookupFunction, "Linux 5.18, when nf_conntrack is loaded")
 }
-
-func needSKBAndLookup(k *kernel) error { return cmp.Or(needSKB(k), needLookup(k)) }
 
 func needFEntry(k *kernel) error {
 	return k.need(natFunction, "Linux 5.11, when nf_nat is loaded")

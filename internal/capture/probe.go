@@ -21,7 +21,7 @@ const (
 	kprobeProgram = "seine_nat_kprobe"
 	// natFunction is the function that a probe watches, natModule the module that it is in.
 	natFunction = "nf_nat_manip_pkt"
-	natModule   = "/sys/module/nf_nat"
+	natModule   = "nf_nat"
 )
 
 // probes are the programs that watch NAT at work, with how each is attached.
@@ -72,9 +72,9 @@ func attachProbe(program string, p *ebpf.Program) (io.Closer, error) {
 	return l, nil
 }
 
-// natLoaded tells whether NAT is there for a probe to watch.
-func natLoaded() bool {
-	_, err := os.Stat(natModule)
+// isLoaded tells whether a kernel module is there.
+func isLoaded(module string) bool {
+	_, err := os.Stat("/sys/module/" + module)
 	return err == nil
 }
 
@@ -89,7 +89,7 @@ func (c *Capture) awaitNAT(ctx context.Context) {
 	}
 	tick := time.NewTicker(natLookedFor)
 	defer tick.Stop()
-	for !natLoaded() {
+	for !isLoaded(natModule) {
 		select {
 		case <-ctx.Done():
 			return
@@ -104,7 +104,7 @@ func (c *Capture) awaitNAT(ctx context.Context) {
 func (c *Capture) addBestProbe(k *kernel) error {
 	var errs []error
 	for _, a := range attempts {
-		if a.choice.probe == "" {
+		if a.choice.probe == "" || a.joined {
 			continue
 		}
 		err := c.addProbe(k, a)

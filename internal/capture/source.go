@@ -30,16 +30,33 @@ type attempt struct {
 	choice choice
 	// needs returns why the kernel cannot do it, or nil.
 	needs func(*kernel) error
+	// joined tells that two sources are at work, which is for auto alone.
+	joined bool
 }
 
 var attempts = []attempt{
-	{SourceKFunc, choice{means: kernelMeans{skb: true, lookup: true}, source: flow.KFunc}, needSKBAndLookup},
-	{SourceKFunc, choice{means: kernelMeans{skb: true}, source: flow.KFunc}, needSKB},
-	{SourceFEntry, choice{probe: fentryProgram, source: flow.FEntry}, needFEntry},
-	{SourceKProbe, choice{probe: kprobeProgram, source: flow.KProbe}, needKProbe},
-	{SourceKFunc, choice{means: kernelMeans{lookup: true}, source: flow.KFunc}, needLookup},
-	{SourceCTNetlink, choice{netlink: true, source: flow.CTNetlink}, func(*kernel) error { return nil }},
-	{SourceNone, choice{}, func(*kernel) error { return nil }},
+	{SourceKFunc, choice{means: kernelMeans{skb: true, lookup: true}, source: flow.KFunc}, all(needSKB, needLookup), false},
+	{SourceKFunc, choice{means: kernelMeans{skb: true}, source: flow.KFunc}, needSKB, false},
+	// A look-up also sees what is translated without NAT, by IPVS; a probe every protocol and zone.
+	{SourceFEntry, choice{means: kernelMeans{lookup: true}, probe: fentryProgram, source: flow.FEntry}, all(needLookup, needFEntry), true},
+	{SourceKProbe, choice{means: kernelMeans{lookup: true}, probe: kprobeProgram, source: flow.KProbe}, all(needLookup, needKProbe), true},
+	{SourceFEntry, choice{probe: fentryProgram, source: flow.FEntry}, needFEntry, false},
+	{SourceKProbe, choice{probe: kprobeProgram, source: flow.KProbe}, needKProbe, false},
+	{SourceKFunc, choice{means: kernelMeans{lookup: true}, source: flow.KFunc}, needLookup, false},
+	{SourceCTNetlink, choice{netlink: true, source: flow.CTNetlink}, all(), false},
+	{SourceNone, choice{}, all(), false},
+}
+
+// all needs everything that is needed by each.
+func all(needs ...func(*kernel) error) func(*kernel) error {
+	return func(k *kernel) error {
+		for _, need := range needs {
+			if err := need(k); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // loadBest loads with the best source of translations that is wanted and works, and tells why.
@@ -52,8 +69,13 @@ func loadBest(c *Config, rules []bpf.FilterRule, ns *namespace, log *slog.Logger
 	var refused []string
 	var last error
 	for _, a := range attempts {
-		if c.NATSource != SourceAuto && c.NATSource != a.name {
+		auto := c.NATSource == SourceAuto
+		if !auto && (c.NATSource != a.name || a.joined) {
 			continue
+		}
+		// NAT's own function, which a probe watches, does not see what IPVS translates.
+		if auto && a.choice.probe != "" && !a.choice.means.lookup && isLoaded(ipvsModule) {
+			a.choice.netlink = true
 		}
 		o, probe, err := a.open(k, c, rules, ns)
 		if err == nil {
@@ -103,6 +125,8 @@ func (c choice) label(name string) string {
 		return name + " (packet's entry and look-up)"
 	case c.means.skb:
 		return name + " (packet's entry)"
+	case c.means.lookup && c.probe != "":
+		return name + " (with look-up)"
 	case c.means.lookup:
 		return name + " (look-up)"
 	}
@@ -115,8 +139,12 @@ func (c choice) describe() string {
 		return "reads each packet's own conntrack entry, and looks up those that bear none"
 	case c.means.skb:
 		return "reads each packet's own conntrack entry"
+	case c.means.lookup && c.probe != "":
+		return "reads the conntrack entry of each packet that NAT rewrites, and looks TCP and UDP packets up"
 	case c.means.lookup:
 		return "looks packets up in conntrack; TCP and UDP in the default zone only"
+	case c.probe != "" && c.netlink:
+		return "reads the conntrack entry of each packet that NAT rewrites, and listens to conntrack's events for IPVS"
 	case c.probe != "":
 		return "reads the conntrack entry of each packet that NAT rewrites"
 	case c.netlink:

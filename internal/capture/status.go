@@ -73,6 +73,9 @@ func (c *Capture) natFeature() Feature {
 	case now.source != flow.KFunc || !now.means.skb:
 		f.State = Degraded
 	}
+	if hidden := c.space.ipvsHides(); hidden != "" && f.State != Off {
+		f.State, f.Detail = Degraded, f.Detail+"; "+hidden
+	}
 	return f
 }
 
