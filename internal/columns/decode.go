@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -134,6 +135,8 @@ func checkColumn(column arrow.Array, limits Limits) error {
 	return nil
 }
 
+func isSet(b byte) bool { return b != 0 }
+
 func checkNotNegative[T ~int64](values []T) error {
 	for _, value := range values {
 		if value < 0 {
@@ -148,6 +151,9 @@ func checkTexts(column *array.Dictionary, limits Limits) error {
 	texts, ok := column.Dictionary().(*array.String)
 	if !ok || column.NullN() > 0 || texts.NullN() > 0 {
 		return errors.New("texts may not be null")
+	}
+	if offsets := texts.Data().Buffers()[1]; texts.Len() == 0 && offsets != nil && slices.ContainsFunc(offsets.Bytes(), isSet) {
+		return errors.New("dictionary without texts begins elsewhere than at 0") // Arrow checks offsets of texts alone.
 	}
 	if texts.Len() > limits.Rows+1 {
 		return fmt.Errorf("dictionary has %d texts, want at most %d", texts.Len(), limits.Rows+1)

@@ -247,3 +247,29 @@ func readFile(t *testing.T, name string) string {
 	}
 	return string(b)
 }
+
+// Who stores the parts must be able to compute the sum.
+func TestSums(t *testing.T) {
+	r := sampleTCP()
+	sums := 0
+	for _, f := range fields {
+		if f.SumOf == nil {
+			continue
+		}
+		sums++
+		var total uint64
+		for _, id := range f.SumOf {
+			part, ok := FieldByID(id)
+			if !ok || part.SumOf != nil || part.OnRequest || part.Kind != f.Kind || part.Aggregate != AggSum {
+				t.Fatalf("%s is said to be the sum of %d, which is no counter that is stored", f.Name, id)
+			}
+			total += part.Uint(&r)
+		}
+		if got := f.Uint(&r); got != total || total == 0 {
+			t.Errorf("%s is %d, its parts are %d together", f.Name, got, total)
+		}
+	}
+	if sums != 2 {
+		t.Errorf("%d fields are sums, want total.bytes and total.packets", sums)
+	}
+}

@@ -124,9 +124,12 @@ func (c *compilation) filter() error {
 // names takes the fields and the keys.
 func (c *compilation) names() (err error) {
 	r := c.request
-	for member, names := range map[string][]string{"fields": r.Fields, "group_by": r.GroupBy, "measures": r.Measures} {
-		if len(names) > maxNames {
-			return refuse(TooLargeError, member, "", "%d names are given, want at most %d", len(names), maxNames)
+	for _, list := range []struct {
+		member string
+		names  []string
+	}{{"fields", r.Fields}, {"group_by", r.GroupBy}, {"measures", r.Measures}} {
+		if len(list.names) > maxNames {
+			return refuse(TooLargeError, list.member, "", "%d names are given, want at most %d", len(list.names), maxNames)
 		}
 	}
 	if c.plan.GroupBy, err = findFields(c.dataset, "group_by", r.GroupBy); err != nil {
