@@ -32,7 +32,8 @@ var probes = map[string]func(*ebpf.Program) (link.Link, error){
 	kprobeProgram: func(p *ebpf.Program) (link.Link, error) { return link.Kprobe(natFunction, p, nil) },
 }
 
-// openProbe loads a probe, which writes to the map of translations, and attaches it.
+// openProbe loads a probe, which writes to the map of translations, and attaches it. Beside that map it needs those of its
+// variables, whose names begin with a dot.
 func openProbe(program string, translations *ebpf.Map, netns uint32) (closers, error) {
 	spec, err := bpf.LoadCapture()
 	if err != nil {
@@ -43,7 +44,7 @@ func openProbe(program string, translations *ebpf.Map, netns uint32) (closers, e
 	}
 	const shared = "seine_nat"
 	maps.DeleteFunc(spec.Programs, func(name string, _ *ebpf.ProgramSpec) bool { return name != program })
-	maps.DeleteFunc(spec.Maps, func(name string, _ *ebpf.MapSpec) bool { return name != shared && !strings.HasPrefix(name, ".rodata") })
+	maps.DeleteFunc(spec.Maps, func(name string, _ *ebpf.MapSpec) bool { return name != shared && !strings.HasPrefix(name, ".") })
 	options := ebpf.CollectionOptions{MapReplacements: map[string]*ebpf.Map{shared: translations}}
 	var loaded *ebpf.Collection
 	err = undisturbed(func() error {
