@@ -42,11 +42,22 @@ func (s *Store) keeper() {
 			return
 		case <-tick.C:
 		}
-		s.retain()
-		if err := s.mergeAll(ctx); err != nil && ctx.Err() == nil {
+		if err := s.Maintain(ctx); err != nil && ctx.Err() == nil {
 			s.note("merge", fmt.Sprintf("small files cannot be merged: %v", err))
 		}
 	}
+}
+
+// Maintain removes what is beyond the limits and merges what can be merged. The store does so by itself, too.
+func (s *Store) Maintain(ctx context.Context) error {
+	s.maintenance.Lock()
+	defer s.maintenance.Unlock()
+	s.retain()
+	if err := s.mergeAll(ctx); err != nil {
+		return fmt.Errorf("maintain store: %w", err)
+	}
+	s.unnote("merge")
+	return nil
 }
 
 // retain removes files that are beyond the limits, oldest first.

@@ -35,6 +35,9 @@ type Store struct {
 	// room is closed, and made anew, when rows have left the memory.
 	room chan struct{}
 
+	// maintenance is held while files are removed or merged.
+	maintenance sync.Mutex
+
 	// flushNow wakes the flusher, one request is enough for any number of reasons.
 	flushNow chan struct{}
 	stop     chan struct{}

@@ -47,11 +47,16 @@ func Run(t *testing.T, open Open, plans int) {
 // Batch returns records as a batch, which is released with the test.
 func Batch(t testing.TB, records []flow.Record) arrow.RecordBatch {
 	t.Helper()
-	b := columns.NewBuilder(columns.Flows(), len(records))
-	b.Append(records)
-	batch := b.NewBatch()
+	batch := NewBatch(records)
 	t.Cleanup(batch.Release)
 	return batch
+}
+
+// NewBatch returns records as a batch, which is the caller's.
+func NewBatch(records []flow.Record) arrow.RecordBatch {
+	b := columns.NewBuilder(columns.Flows(), len(records))
+	b.Append(records)
+	return b.NewBatch()
 }
 
 // CountAll returns how many rows the engine finds.

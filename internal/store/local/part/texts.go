@@ -37,11 +37,11 @@ func (g *Group) OpenTexts(field *flow.Field) (column *TextColumn, err error) {
 }
 
 func readDictionary(pages file.PageReader) ([]string, error) {
-	page, err := pages.GetDictionaryPage()
-	if err != nil {
-		return nil, err
+	if !pages.Next() {
+		return nil, errors.Join(errors.New("column has no pages"), pages.Err())
 	}
-	if page == nil {
+	page := pages.Page()
+	if page.Type() != file.PageTypeDictionaryPage {
 		return nil, errors.New("column has no dictionary")
 	}
 	return parseDictionary(string(page.Data()), int(page.NumValues()))

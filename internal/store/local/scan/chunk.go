@@ -50,7 +50,7 @@ func (w *worker) numbersOf(c Chunk, f *flow.Field) ([]int64, []bool, error) {
 			return nil, nil, err
 		}
 		for i, v := range values {
-			sum[i] += v
+			sum[i] = columns.AddSaturating(sum[i], v)
 		}
 		null = orNull(null, nulls)
 	}

@@ -1,0 +1,73 @@
+package api
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+const docsBegin = `<!-- Made by go generate in internal/api. -->
+# HTTP API
+
+` + "`seine run`, `seine demo` and `seine server` serve it at `http://127.0.0.1:8080`; `--listen` chooses another address." + `
+The exact description is [openapi.json](openapi.json), which the server itself has at ` + "`/api/v1/openapi.json`." + ` The fields and
+their kinds are in [fields.md](fields.md).
+
+`
+
+const docsRest = `
+## Who may ask
+
+Without tokens the API answers on loopback only, and only to requests whose ` + "`Host`" + ` is a loopback name, so that no web page
+reaches it by DNS rebinding. Requests that a browser sends for a page of another site are refused. Elsewhere the server
+wants ` + "`--api-token-file`" + ` (one token a line, read again when it changes) or ` + "`--oidc-issuer` and `--oidc-audience`" + `; clients
+send ` + "`Authorization: Bearer TOKEN`" + `. ` + "`/healthz` and `/readyz`" + ` answer everybody.
+
+## Bounds
+
+A query has 30 s; 4 run at once, and 2 exports besides. Those beyond wait up to 2 s and are then refused with 503 and
+` + "`Retry-After`" + `. Bodies have at most 256 KiB, filters 64 KiB, answers 100,000 rows and 32 MiB of values; what a limit cut is
+marked ` + "`truncated`" + `, with ` + "`cut`" + ` naming the limit. Clients must take each 64 KiB within 30 s. Exports have an hour and no limit
+of rows; one that cannot be completed ends with a broken connection, never as if it were whole.
+
+## Errors
+
+All have one shape, for instance
+
+` + "```json" + `
+{"error":"filter: no field or function is called \"dst.prt\"","kind":"unknown_name",
+ "hint":"did you mean \"dst.port\"? /api/v1/fields and seine fields list all","position":{"line":1,"column":1,"offset":0}}
+` + "```" + `
+
+` + "`hint` and `position`" + ` are there where they help.
+
+| kind | status | meaning |
+|---|---|---|
+`
+
+// WriteDocs writes the reference page of the API in Markdown.
+func WriteDocs(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString(docsBegin)
+	b.WriteString("| path | what |\n|---|---|\n")
+	for _, rt := range routes {
+		fmt.Fprintf(&b, "| `%s %s` | %s%s |\n", rt.method, rt.path, rt.doc, parameterDocs(rt.parameters))
+	}
+	b.WriteString(docsRest)
+	for _, k := range errorKinds {
+		fmt.Fprintf(&b, "| `%s` | %d | %s |\n", k.kind, k.status, k.doc)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func parameterDocs(parameters []parameter) string {
+	var names []string
+	for _, p := range parameters {
+		names = append(names, "`"+p.name+"`")
+	}
+	if names == nil {
+		return ""
+	}
+	return " Parameters: " + strings.Join(names, ", ") + "."
+}

@@ -1,0 +1,153 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/seine-net/seine/internal/columns"
+	"github.com/seine-net/seine/internal/query"
+	"github.com/seine-net/seine/internal/server"
+)
+
+// rowsAnEvent bounds the rows of one event.
+const rowsAnEvent = 1000
+
+// tailTime is how long one stream lasts at most; clients of server-sent events connect anew by themselves.
+const tailTime = 24 * time.Hour
+
+// follower is one live stream.
+type follower struct {
+	api     *API
+	plan    *query.Plan
+	primary bool
+	matcher *query.Matcher
+	out     *pacedWriter
+	buffer  []byte
+	rows    []int32
+}
+
+// tail answers GET /api/v1/tail with server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+func (a *API) tail(w http.ResponseWriter, r *http.Request) error {
+	v, err := parametersOf("/api/v1/tail", r)
+	if err != nil {
+		return err
+	}
+	compiled, err := query.Compile(requestOf(v), time.Now())
+	if err != nil {
+		return err
+	}
+	subscription, err := a.config.Source.Subscribe(compiled.Plan.Dataset)
+	if err != nil {
+		return busy("%s", err)
+	}
+	defer subscription.Close()
+	f := &follower{
+		api: a, plan: compiled.Plan, primary: compiled.Primary, matcher: query.NewMatcher(compiled.Plan.Filter),
+		out: a.pace(w, tailTime),
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no") // Proxies that know it pass events on at once.
+	ctx, cancel := context.WithTimeout(r.Context(), tailTime)
+	defer cancel()
+	_ = f.follow(ctx, subscription) // What is left to say has nobody to hear it.
+	return nil
+}
+
+// follow writes events until the client is gone.
+func (f *follower) follow(ctx context.Context, s *server.Subscription) error {
+	for err := f.comment("following"); ; {
+		if err != nil {
+			return err
+		}
+		var next server.Tail
+		next, err = f.next(ctx, s)
+		switch {
+		case err == nil:
+			err = f.batch(next)
+			next.Rows.Release()
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+			err = f.comment("nothing new")
+		}
+	}
+}
+
+func (f *follower) next(ctx context.Context, s *server.Subscription) (server.Tail, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.api.limits.Heartbeat)
+	defer cancel()
+	return s.Next(ctx)
+}
+
+func (f *follower) comment(text string) error {
+	if _, err := fmt.Fprintf(f.out, ": %s\n\n", text); err != nil {
+		return err
+	}
+	return f.out.Flush()
+}
+
+// batch writes the rows of a batch that the client asked for, and before them how many it missed.
+func (f *follower) batch(next server.Tail) error {
+	f.buffer = f.buffer[:0]
+	if next.Lost > 0 {
+		f.buffer = fmt.Appendf(f.buffer, "event: lost\ndata: {\"rows\":%d}\n\n", next.Lost)
+	}
+	f.rows = f.matcher.Match(f.rows[:0], next.Rows)
+	for rows := f.rows; len(rows) > 0; {
+		n := min(len(rows), rowsAnEvent)
+		f.event(next.Rows, rows[:n])
+		rows = rows[n:]
+	}
+	if len(f.buffer) == 0 {
+		return nil
+	}
+	if _, err := f.out.Write(f.buffer); err != nil {
+		return err
+	}
+	return f.out.Flush()
+}
+
+// event appends rows as an event. JSON has no line breaks of its own, so that it is one line of data.
+func (f *follower) event(batch arrow.RecordBatch, rows []int32) {
+	answer := query.Answer{Block: blockOf(f.plan, batch, rows), Primary: f.primary, Losses: f.api.losses()}
+	f.buffer = append(f.buffer, "event: rows\ndata: "...)
+	f.buffer = append(answer.AppendJSON(f.buffer), '\n', '\n')
+}
+
+// blockOf takes rows of a batch as the block of an answer to a plan of rows.
+func blockOf(plan *query.Plan, batch arrow.RecordBatch, rows []int32) *query.Block {
+	b := &query.Block{Columns: plan.Columns(), Rows: len(rows)}
+	for i, f := range plan.Fields {
+		if columns.IsText(f) {
+			b.Columns[i].Texts = textsOf(columns.TextsOf(batch, f), rows)
+			continue
+		}
+		numbersOf(&b.Columns[i], columns.NumbersOf(batch, f), rows)
+	}
+	return b
+}
+
+func textsOf(texts columns.Texts, rows []int32) []string {
+	out := make([]string, len(rows))
+	for i, row := range rows {
+		out[i] = texts.Value(int(row))
+	}
+	return out
+}
+
+func numbersOf(c *query.Column, numbers columns.Numbers, rows []int32) {
+	c.Ints = make([]int64, len(rows))
+	for i, row := range rows {
+		if numbers.IsNull(int(row)) {
+			if c.Null == nil {
+				c.Null = make([]bool, len(rows))
+			}
+			c.Null[i] = true
+			continue
+		}
+		c.Ints[i] = numbers.Values[row]
+	}
+}
