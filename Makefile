@@ -21,7 +21,7 @@ export GOFLAGS     := $(strip $(GOFLAGS) -trimpath -buildvcs=false)
 
 # Packages whose tests make network namespaces or load BPF programs, which needs root. A new package needs
 # none until it is named here.
-ROOT := bpf|cmd/seine|internal/(agent|capture|demo|nat/ctnetlink|testkit)
+ROOT := bpf|cmd/seine|internal/(agent|capture|demo|nat/ctnetlink|store/local|testkit)
 UNIT := $$($(GO) list ./... | grep -vE '^$(MODULE)/($(ROOT))(/|$$)')
 
 LINT  := $(GO) tool -modfile=tools/go.mod golangci-lint
@@ -30,9 +30,9 @@ TEST  := $(GO) test -count=1 -timeout=20m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo run check test test-unit race lint fmt generate generate-check cross \
+.PHONY: help build demo run man check test test-unit race lint fmt generate generate-check cross \
 	check-kernels generate-kernels \
-	bench-capture fuzz soak clean root
+	bench-capture bench-store fuzz soak clean root
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^## / { print "\n" substr($$0, 4) } \
@@ -48,6 +48,9 @@ demo: setup-demo build ## run the miniature cluster and watch its connections (r
 
 run: build ## watch this machine's connections (root; ARGS="...")
 	bin/seine run $(ARGS)
+
+man: build ## write manual pages to bin/man
+	bin/seine man bin/man
 
 ## Change
 
@@ -91,6 +94,9 @@ cross: setup-build ## compile for the architectures that we do not test on
 
 bench-capture: root setup-demo ## cost per packet and per eviction, to docs/reference/benchmarks.md (root)
 	$(GO) run ./internal/capture/benchreport
+
+bench-store: setup-build ## the store with 10 million records, beside SQLite, to docs/reference/benchmarks-store.md
+	$(GO) run ./internal/store/benchreport -o docs/reference/benchmarks-store.md
 
 fuzz: root setup-test ## every fuzz target, FUZZTIME=30s each (root)
 	scripts/fuzz $(FUZZTIME)

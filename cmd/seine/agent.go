@@ -45,13 +45,17 @@ func newEncoder(name string) (encoder, error) {
 
 func newAgentCommand() *cobra.Command {
 	var f captureFlags
+	var send sendFlags
 	var export, output string
 	c := &cobra.Command{
-		Use:   "agent --export stdout",
-		Short: "Capture on this node and export the records",
+		Use:   "agent",
+		Short: "Capture on this node, and send the records to a server or write them",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if export != "stdout" {
+			if send.server != "" && !cmd.Flags().Changed("export") {
+				export = ""
+			}
+			if export != "stdout" && send.server == "" {
 				return fmt.Errorf("--export %q: want stdout", export)
 			}
 			enc, err := newEncoder(output)
@@ -62,7 +66,8 @@ func newAgentCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := checkExport(os.Stdout, log); err != nil {
+			sink, err := exportSink(export, enc, log)
+			if err != nil {
 				return err
 			}
 			spareMemory()
@@ -75,13 +80,29 @@ func newAgentCommand() *cobra.Command {
 			ctx, cancel := f.context(cmd.Context())
 			defer cancel()
 			defer serveStatus(ctx, a, log)()
-			return a.Run(ctx, newWriter(os.Stdout, enc).write)
+			run := func(sink func([]flow.Record) error) error { return a.Run(ctx, sink) }
+			if send.server == "" {
+				return run(sink)
+			}
+			return send.sending(newCaptures(&f, a), a, sink, log, run)
 		},
 	}
 	f.add(c.Flags(), 5*time.Second)
-	c.Flags().StringVar(&export, "export", "stdout", "where records go: stdout")
+	c.Flags().StringVar(&export, "export", "stdout", "where records are written: stdout; with --server nowhere, unless it is given")
+	send.add(c.Flags())
 	c.Flags().StringVarP(&output, "output", "o", "json", "how: json (a record a line), netobserv, table or csv")
 	return c
+}
+
+// exportSink writes records; nil stands for nowhere.
+func exportSink(export string, enc encoder, log *slog.Logger) (func([]flow.Record) error, error) {
+	switch export {
+	case "":
+		return nil, nil
+	case "stdout":
+		return newWriter(os.Stdout, enc).write, checkExport(os.Stdout, log)
+	}
+	return nil, fmt.Errorf("--export %q: want stdout", export)
 }
 
 // spareMemory lets garbage grow to half of what is in use, not to as much again: an agent's memory is taken from the

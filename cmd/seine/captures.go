@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -14,14 +15,22 @@ import (
 type captures struct {
 	interval time.Duration
 
-	mu     sync.Mutex
-	agents []*agent.Agent
-	ended  bool
-	last   map[*agent.Agent]wire.Report
+	mu      sync.Mutex
+	agents  []*agent.Agent
+	senders []*wire.Sender
+	ended   bool
+	last    map[*agent.Agent]wire.Report
 }
 
 func newCaptures(f *captureFlags, agents ...*agent.Agent) *captures {
 	return &captures{interval: f.config.Interval, agents: agents, last: make(map[*agent.Agent]wire.Report)}
+}
+
+// begin says which agents there are, where they come later.
+func (c *captures) begin(agents []*agent.Agent) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.agents = agents
 }
 
 // end says that the agents are closing.
@@ -35,8 +44,11 @@ func (c *captures) end() {
 func (c *captures) reasons() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
+	switch {
+	case c.ended:
 		return []string{"capture has ended"}
+	case len(c.agents) == 0:
+		return []string{"capture has not begun"}
 	}
 	var reasons []string
 	for _, a := range c.agents {
@@ -47,6 +59,11 @@ func (c *captures) reasons() []string {
 		}
 		if silent := time.Since(last); silent > 3*c.interval+10*time.Second {
 			reasons = append(reasons, fmt.Sprintf("capture of %s has reported nothing for %v", s.Node, silent.Round(time.Second)))
+		}
+	}
+	for _, s := range c.senders {
+		if st := s.Stats(); !st.Connected && st.LastError != "" {
+			reasons = append(reasons, "the store takes no records: "+st.LastError)
 		}
 	}
 	return reasons
@@ -77,7 +94,22 @@ func reportOf(s agent.Status) wire.Report {
 
 // sender carries an agent's records to a server in this process.
 func (c *captures) sender(to wire.Handler, a *agent.Agent, log *slog.Logger) (*wire.Sender, error) {
-	return wire.OpenLocal(wire.SenderConfig{
+	sender, err := wire.OpenLocal(wire.SenderConfig{
 		Node: a.Status().Node, Version: versionText(), Report: func() wire.Report { return c.report(a) },
-	}, to, log)
+	}, to, slog.New(warnings{log.Handler()}))
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.senders = append(c.senders, sender)
+	return sender, nil
+}
+
+// warnings passes on what is at least a warning: that a process reached itself is no news.
+type warnings struct{ slog.Handler }
+
+// Enabled leaves out what is less.
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
 }

@@ -24,6 +24,8 @@ import (
 
 func newDemoCommand() *cobra.Command {
 	var f captureFlags
+	var stored storeFlags
+	var served apiFlags
 	var rules, output string
 	var faults []string
 	c := &cobra.Command{
@@ -36,7 +38,7 @@ func newDemoCommand() *cobra.Command {
 				return err
 			}
 			var cluster *demo.Cluster
-			show, err := newShow(output, "demo cluster", func() []live.Toggle { return demoToggles(cluster) })
+			show, err := newShow(output, "demo cluster · "+served.url(), func() []live.Toggle { return demoToggles(cluster) })
 			if err != nil {
 				return err
 			}
@@ -45,6 +47,11 @@ func newDemoCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			keep, err := openDemoService(&f, &stored, &served, log)
+			if err != nil {
+				return err
+			}
+			defer keep.remove()
 			fmt.Fprintln(os.Stderr, "seine: building the demo cluster")
 			cluster, err = demo.Up(cmd.Context(), demo.Options{Rules: rules, Log: log})
 			if err != nil && cmd.Context().Err() != nil {
@@ -56,13 +63,15 @@ func newDemoCommand() *cobra.Command {
 			}
 			ctx, cancel := f.context(cmd.Context())
 			defer cancel()
-			return errors.Join(runDemo(ctx, &f, cluster, faults, show, log), cluster.Down())
+			return errors.Join(runDemo(ctx, &f, cluster, faults, show, keep, log), cluster.Down())
 		},
 	}
 	f.add(c.Flags(), time.Second)
 	for _, name := range []string{"netns", "node"} {
 		_ = c.Flags().MarkHidden(name)
 	}
+	stored.add(c.Flags(), false)
+	served.add(c.Flags())
 	c.Flags().StringVar(&rules, "rules", "", "write the Services' rules with iptables or nftables (default what works)")
 	c.Flags().StringArrayVar(&faults, "fault", nil, "switch a fault on from the start; may be repeated")
 	c.Flags().StringVarP(&output, "output", "o", "", "how: live (the default on a terminal), or as lines: "+outputNames())
@@ -93,8 +102,37 @@ func checkFaults(names []string) error {
 	return nil
 }
 
+// demoService keeps a demo's records in a folder that goes with it.
+type demoService struct {
+	*service
+	captures *captures
+	dir      string
+}
+
+func openDemoService(f *captureFlags, stored *storeFlags, served *apiFlags, log *slog.Logger) (*demoService, error) {
+	dir, err := os.MkdirTemp("", "seine-demo-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for the demo's records: %w", err)
+	}
+	stored.dir = dir
+	d := &demoService{captures: newCaptures(f), dir: dir}
+	if d.service, err = openService(stored, served, d.captures.reasons, log); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return d, nil
+}
+
+// remove closes what was never served, and removes the folder.
+func (d *demoService) remove() {
+	_ = d.listener.Close() // Closed already if it was served, as is the store.
+	_ = d.store.Close()
+	_ = os.RemoveAll(d.dir)
+}
+
 // runDemo runs an agent on each node of a cluster until the context or the view ends.
-func runDemo(ctx context.Context, f *captureFlags, cluster *demo.Cluster, faults []string, show show, log *slog.Logger) error {
+func runDemo(ctx context.Context, f *captureFlags, cluster *demo.Cluster, faults []string, show show, keep *demoService,
+	log *slog.Logger,
+) error {
 	for _, name := range faults {
 		if err := cluster.SetFault(name, true); err != nil {
 			return err
@@ -104,6 +142,8 @@ func runDemo(ctx context.Context, f *captureFlags, cluster *demo.Cluster, faults
 	if err != nil {
 		return err
 	}
+	keep.captures.begin(agents)
+	stopService := keep.serve(serviceLog(show, log))
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
@@ -115,14 +155,25 @@ func runDemo(ctx context.Context, f *captureFlags, cluster *demo.Cluster, faults
 		}
 		warnUnwatched(a, f, log)
 		defer serveStatus(ctx, a, log)()
-		group.Go(func() error { return a.Run(ctx, sink) })
+		group.Go(func() error { return runStored(ctx, keep, a, sink, log) })
 	}
 	err = show.run(ctx, agents)
 	stop()
 	if waited := group.Wait(); !errors.Is(waited, context.Canceled) && !errors.Is(waited, context.DeadlineExceeded) {
 		err = errors.Join(err, waited)
 	}
-	return err
+	return errors.Join(err, stopService())
+}
+
+// runStored runs an agent whose records are kept and shown.
+func runStored(ctx context.Context, keep *demoService, a *agent.Agent, show func([]flow.Record) error, log *slog.Logger) error {
+	sender, err := keep.captures.sender(keep.server, a, log)
+	if err != nil {
+		return errors.Join(err, a.Close())
+	}
+	err = a.Run(ctx, both(sender.Sink, show))
+	keep.captures.end()
+	return errors.Join(err, sender.Close())
 }
 
 // demoAgents opens an agent for each node, each knowing what the other watches.

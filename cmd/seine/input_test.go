@@ -126,7 +126,7 @@ func TestWatching(t *testing.T) {
 		for _, command := range []string{"agent", "run"} {
 			line := command + " --node seen --duration 200ms --interval 100ms --netns " + ns.Path + " " + args
 			got := seine(t, strings.Fields(line)...)
-			lines := strings.Split(strings.TrimSuffix(got.errs, "\n"), "\n")
+			lines := strings.Split(strings.TrimSuffix(withoutServing(got.errs), "\n"), "\n")
 			if got.code != 0 || len(lines) != len(want) {
 				t.Errorf("%s: exit code %d, errors %q, want %q", line, got.code, got.errs, want)
 				continue
@@ -180,7 +180,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s: shows the hidden command demo-pod", args)
 		}
 	}
-	commands := []string{"agent", "run", "demo", "status", "fields"}
+	commands := []string{"agent", "run", "demo", "status", "fields", "server", "flows", "top", "map", "query", "completion"}
 	f("--version", "seine version ")
 	f("", append(commands, "Usage:")...)
 	f("--help", append(commands, "Usage:")...)

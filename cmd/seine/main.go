@@ -28,7 +28,7 @@ func main() {
 	if err := newRoot().ExecuteContext(ctx); err != nil && !isQuiet(err) {
 		fmt.Fprintln(os.Stderr, "seine: "+printableLines(err.Error()))
 		stop()
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 
@@ -50,6 +50,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(newRunCommand(), newAgentCommand(), newDemoCommand(), newStatusCommand(), newFieldsCommand(), newPodCommand())
+	root.AddCommand(newServerCommand(), newFlowsCommand(), newTopCommand(), newMapCommand(), newQueryCommand(), newManCommand())
 	return root
 }
 

@@ -79,6 +79,9 @@ func furnishStage() error {
 	if err := os.Mkdir(filepath.Dir(program), 0o755); err != nil {
 		return err
 	}
+	if err := os.Setenv("XDG_STATE_HOME", "/run/seine-test/state"); err != nil {
+		return err
+	}
 	from, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return err

@@ -177,11 +177,18 @@ func (p *running) wait() outcome {
 	return outcome{p.ProcessState.ExitCode(), out, errs}
 }
 
-// watchingLine is what a run says first on standard error.
-var watchingLine = regexp.MustCompile(`(?m)^time=\S+ level=INFO msg=watching node=.*\n`)
+// watchingLine and servingLine are what a run says first on standard error.
+var (
+	watchingLine = regexp.MustCompile(`(?m)^time=\S+ level=INFO msg=watching node=.*\n`)
+	servingLine  = regexp.MustCompile(`(?m)^time=\S+ level=INFO msg=serving api=.*\n`)
+)
 
-// withoutWatching leaves out the lines that say what is watched.
-func withoutWatching(errs string) string { return watchingLine.ReplaceAllString(errs, "") }
+// withoutServing leaves out the line that says what is served, withoutWatching also those that say what is watched.
+func withoutServing(errs string) string { return servingLine.ReplaceAllString(errs, "") }
+
+func withoutWatching(errs string) string {
+	return watchingLine.ReplaceAllString(withoutServing(errs), "")
+}
 
 // check fails the test unless the run ended well, with nothing on standard error but what is watched.
 func (o outcome) check(t testing.TB) {

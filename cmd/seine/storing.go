@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -171,12 +170,12 @@ func (f *apiFlags) authenticators(log *slog.Logger) ([]api.Authenticator, error)
 	return all, nil
 }
 
-// url is where a user of this machine finds the API.
-func (f *apiFlags) url(at net.Addr) string {
+// url is where the API is served.
+func (f *apiFlags) url() string {
 	if f.tls.Cert != "" {
-		return "https://" + at.String()
+		return "https://" + f.listen
 	}
-	return "http://" + at.String()
+	return "http://" + f.listen
 }
 
 // service is the server's part in this process: store, server and API.
@@ -221,7 +220,8 @@ func (v *service) open(f *apiFlags, authenticators []api.Authenticator, ready fu
 	if v.listener, err = api.Listen(f.listen, a, files); err != nil {
 		return fmt.Errorf("%w: --listen takes another address", err)
 	}
-	v.url = f.url(v.listener.Addr())
+	f.listen = v.listener.Addr().String()
+	v.url = f.url()
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -71,7 +72,9 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	out := &exportBody{to: a.pace(w, a.limits.ExportTime)}
-	err = a.stream(r, compiled.Plan, out, exportFormats[i].open)
+	ctx, cancel := context.WithTimeoutCause(r.Context(), a.limits.ExportTime, errTooSlow)
+	defer cancel()
+	err = late(ctx, a.stream(ctx, compiled.Plan, out, exportFormats[i].open))
 	if err != nil && out.begun && r.Context().Err() == nil {
 		a.config.Log.Error("export not completed", "error", err)
 		return http.ErrAbortHandler
@@ -116,12 +119,12 @@ func (b *exportBody) Write(p []byte) (int, error) {
 }
 
 // stream writes the answer to a plan. What the engine leaves out makes it an error, since nobody would notice.
-func (a *API) stream(r *http.Request, plan *query.Plan, to io.Writer, open func(io.Writer, *query.Plan) (blockWriter, error)) error {
+func (a *API) stream(ctx context.Context, plan *query.Plan, to io.Writer, open func(io.Writer, *query.Plan) (blockWriter, error)) error {
 	out, err := open(to, plan)
 	if err != nil {
 		return err
 	}
-	summary, err := a.config.Engine.Query(r.Context(), plan, out.Write)
+	summary, err := a.config.Engine.Query(ctx, plan, out.Write)
 	if err != nil {
 		return err
 	}

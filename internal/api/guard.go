@@ -13,7 +13,7 @@ import (
 
 // admit refuses what the route does not take, and whom it does not serve.
 func (a *API) admit(rt *route, r *http.Request) error {
-	if r.Method != rt.method && (rt.method != http.MethodGet || r.Method != http.MethodHead) {
+	if r.Method != rt.method && (!rt.open || r.Method != http.MethodHead) {
 		return problem(http.StatusMethodNotAllowed, kindMethod, rt.method, "%s does not take the method %q", rt.path, shortened(r.Method))
 	}
 	if rt.open {

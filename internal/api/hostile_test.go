@@ -124,12 +124,14 @@ func TestLimits(t *testing.T) {
 	})
 	t.Run("time", func(t *testing.T) {
 		s := open(t, func(c *api.Config, _ *server.Config) {
-			c.Engine, c.Limits.QueryTime = stalled{c.Engine}, 50*time.Millisecond
+			c.Engine, c.Limits.QueryTime, c.Limits.ExportTime = stalled{c.Engine}, time.Second, time.Second
+			c.Limits.WriteTime = 700 * time.Millisecond // A refusal goes out although the time to write began earlier.
 		})
 		for _, request := range [][3]string{
 			{"POST", "/api/v1/query", `{"measures":["count()"]}`},
 			{"POST", "/api/v1/query", `{"measures":["count()"],"compare":"1h"}`},
 			{"GET", "/api/v1/values?field=proto", ""},
+			{"GET", "/api/v1/export?format=csv", ""},
 		} {
 			status, body := s.do(request[0], request[1], request[2])
 			if got := refused(t, body); status != 504 || got.Kind != "deadline" {

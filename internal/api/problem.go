@@ -80,7 +80,7 @@ func (a *API) problemOf(err error) *Problem {
 		return &Problem{Status: http.StatusBadRequest, Wrong: told}
 	case errors.Is(err, errTooSlow):
 		return &Problem{Status: http.StatusGatewayTimeout, Wrong: query.Error{
-			Message: fmt.Sprintf("query took longer than %v", a.limits.QueryTime), Kind: kindDeadline,
+			Message: "query took longer than it may", Kind: kindDeadline,
 			Hint: "ask for a shorter period, or filter more",
 		}}
 	}
@@ -113,7 +113,9 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		a.config.Log.Error("error not encoded", "error", err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(body, '\n')) // Who does not read it is gone.
+	w.Header().Set("Content-Type", jsonMedia)
+	out := a.pace(w, answerTime)
+	out.extend() // By now the time for a first piece may be over.
+	out.WriteHeader(p.Status)
+	_, _ = out.Write(append(body, '\n')) // Who does not read it is gone.
 }

@@ -55,7 +55,7 @@ func (a *API) deadline(ctx context.Context) (context.Context, context.CancelFunc
 
 // late makes of any error that came by the deadline the deadline's.
 func late(ctx context.Context, err error) error {
-	if errors.Is(context.Cause(ctx), errTooSlow) {
+	if err != nil && errors.Is(context.Cause(ctx), errTooSlow) {
 		return errTooSlow
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -20,6 +21,9 @@ import (
 
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 512 << 20
+
+// dialTime is how long a connection may take to be made.
+const dialTime = 10 * time.Second
 
 // Config says where the API is and how to be admitted.
 type Config struct {
@@ -79,8 +83,8 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("API address %q: want a URL such as http://127.0.0.1:8080", cfg.URL)
 	}
 	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, TLSClientConfig: cfg.TLS, ForceAttemptHTTP2: true,
-		TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 2 * time.Minute,
+		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: dialTime}).DialContext, TLSClientConfig: cfg.TLS, ForceAttemptHTTP2: true,
+		TLSHandshakeTimeout: dialTime, ResponseHeaderTimeout: 2 * time.Minute,
 	}
 	return &Client{config: cfg, base: base, http: &http.Client{Transport: transport, CheckRedirect: noRedirect}}, nil
 }

@@ -198,7 +198,7 @@ func TestDamagedFiles(t *testing.T) {
 	f("Garbage", func(data []byte) []byte { return slices.Repeat([]byte{0xa5}, len(data)) })
 	f("Footer", flip(func(size int) int { return size - 20 }))
 	f("FirstPageHeader", flip(func(int) int { return 5 }))
-	f("FirstPage", flip(func(int) int { return 60 }))
+	f("FirstPage", flip(func(int) int { return 200 }))
 	f("MiddlePage", func(data []byte) []byte {
 		for i := len(data) / 4; i < len(data)/2; i++ {
 			data[i] = 0
@@ -356,6 +356,28 @@ func TestMerge(t *testing.T) {
 	s = mustOpen(t, dir, local.Config{})
 	defer mustClose(t, s)
 	wantRows(t, s, 300)
+}
+
+// A damaged file is set aside when it is merged, and the others are merged.
+func TestMergeDamaged(t *testing.T) {
+	dir, files := threeFiles(t)
+	data, err := os.ReadFile(files[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[200] ^= 0x5a
+	if err := os.WriteFile(files[1], data, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	s := mustOpen(t, dir, local.Config{})
+	defer mustClose(t, s)
+	if err := s.Maintain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := partFiles(t, dir); len(left) != 1 || len(s.Stats().Notes) != 1 {
+		t.Errorf("got files %v and notes %q, want one of each", left, s.Stats().Notes)
+	}
+	wantRows(t, s, 200)
 }
 
 // A process that ends between giving a merged file its name and removing those it replaces leaves both.

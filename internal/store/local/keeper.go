@@ -3,6 +3,7 @@ package local
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ const (
 	// settled is how long after its end an hour is left alone, since rows may come late.
 	settled = 5 * time.Minute
 	// mergedRows is how many rows a merged file has at most. More make a better file, but merging holds as many.
-	mergedRows = 1 << 20
+	mergedRows = 512 << 10
 	// replacesNote is where a merged file names those that it replaces.
 	replacesNote = "seine.replaces"
 )
@@ -137,8 +138,11 @@ func (s *Store) merge(ctx context.Context, files []*storedFile) error {
 		name.generation = max(name.generation, f.name.generation+1)
 		names = append(names, f.name.String())
 	}
-	inputs, done, err := s.openInputs(files)
+	inputs, done, err := openInputs(files)
 	defer done()
+	if s.isDamaged(err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -146,6 +150,9 @@ func (s *Store) merge(ctx context.Context, files []*storedFile) error {
 	last := first + flow.Time(time.Hour) - 1
 	notes := map[string]string{replacesNote: strings.Join(names, " ")}
 	p, err := s.writePart(ctx, files[0].dataset, name, inputs, first, last, notes)
+	if s.isDamaged(err) {
+		return nil // The others are merged next time.
+	}
 	if err != nil {
 		return err
 	}
@@ -156,28 +163,52 @@ func (s *Store) merge(ctx context.Context, files []*storedFile) error {
 	return nil
 }
 
-// openInputs opens all row groups of files. A file that cannot be read is set aside.
-func (s *Store) openInputs(files []*storedFile) (inputs []part.Input, done func(), err error) {
-	var opened []*part.File
+// isDamaged says that an error is of a damaged file, which is then set aside.
+func (s *Store) isDamaged(err error) bool {
+	var damaged *damagedError
+	if !errors.As(err, &damaged) {
+		return false
+	}
+	s.damaged(damaged)
+	return true
+}
+
+// openInputs opens all row groups of files.
+func openInputs(files []*storedFile) (inputs []part.Input, done func(), err error) {
+	var handles []*handle
 	done = func() {
-		for _, f := range opened {
-			_ = f.Close() // It was only read.
+		for _, h := range handles {
+			h.close()
 		}
 	}
 	for _, f := range files {
-		file, err := part.Open(f.path, f.dataset)
+		h := &handle{stored: f}
+		handles = append(handles, h)
+		file, err := h.open()
 		if err != nil {
-			if !isMachine(err) {
-				s.damaged(&damagedError{f, err})
-			}
-			return nil, done, err
+			return nil, done, h.failed(err)
 		}
-		opened = append(opened, file)
 		for group := range file.Groups() {
-			inputs = append(inputs, file.Group(group))
+			inputs = append(inputs, &checkedInput{file.Group(group), h})
 		}
 	}
 	return inputs, done, nil
+}
+
+// checkedInput tells of which file an error is.
+type checkedInput struct {
+	part.Input
+	handle *handle
+}
+
+func (c *checkedInput) Texts(f *flow.Field) ([]string, []int32, error) {
+	dictionary, codes, err := c.Input.Texts(f)
+	return dictionary, codes, c.handle.failed(err)
+}
+
+func (c *checkedInput) Numbers(f *flow.Field) ([]int64, []bool, error) {
+	values, null, err := c.Input.Numbers(f)
+	return values, null, c.handle.failed(err)
 }
 
 // replace puts a file in the place of others.

@@ -82,7 +82,7 @@ func (s *Store) findFiles(segments []uint64) error {
 				continue
 			}
 			found[path] = f
-			for _, name := range strings.Fields(replaces) {
+			for name := range strings.FieldsSeq(replaces) {
 				replaced = append(replaced, filepath.Join(f.hour(), name))
 			}
 		}

@@ -80,17 +80,18 @@ func withoutEmptyMarks(b *query.Block) {
 }
 
 func planText(p *query.Plan) string {
-	text := fmt.Sprintf("from %s to %s step %s order %v limit %d other %t", p.From, p.To, p.Step, p.Order, p.Limit, p.Other)
+	var text strings.Builder
+	fmt.Fprintf(&text, "from %s to %s step %s order %v limit %d other %t", p.From, p.To, p.Step, p.Order, p.Limit, p.Other)
 	for _, f := range p.Fields {
-		text += " field " + f.Name
+		fmt.Fprintf(&text, " field %s", f.Name)
 	}
 	for _, f := range p.GroupBy {
-		text += " by " + f.Name
+		fmt.Fprintf(&text, " by %s", f.Name)
 	}
 	for _, m := range p.Measures {
-		text += " measure " + m.Name
+		fmt.Fprintf(&text, " measure %s", m.Name)
 	}
-	return text + " where " + exprText(p.Filter)
+	return text.String() + " where " + exprText(p.Filter)
 }
 
 func exprText(x *query.Expr) string {

@@ -28,7 +28,7 @@ var (
 	timestamp = schema.NewTimestampLogicalType(true, schema.TimeUnitNanos)
 )
 
-// layouts has every kind.
+// layouts has every kind. Truth values are plain, since not every reader knows them as runs.
 var layouts = map[flow.FieldKind]layout{
 	flow.TimeField:  {parquet.Types.Int64, timestamp, parquet.Encodings.DeltaBinaryPacked, false, false},
 	flow.BytesField: {parquet.Types.Int64, schema.NewIntLogicalType(64, true), parquet.Encodings.Plain, false, false},
@@ -36,7 +36,7 @@ var layouts = map[flow.FieldKind]layout{
 	flow.PortField:  {parquet.Types.Int32, schema.NewIntLogicalType(16, false), parquet.Encodings.Plain, false, false},
 	flow.IDField:    {parquet.Types.Int32, schema.NewIntLogicalType(32, false), parquet.Encodings.Plain, true, false},
 	flow.FlagsField: {parquet.Types.Int32, schema.NewIntLogicalType(8, false), parquet.Encodings.Plain, true, false},
-	flow.BoolField:  {parquet.Types.Boolean, schema.NoLogicalType{}, parquet.Encodings.RLE, false, false},
+	flow.BoolField:  {parquet.Types.Boolean, schema.NoLogicalType{}, parquet.Encodings.Plain, false, false},
 	flow.ProtoField: text,
 	flow.EnumField:  text,
 	flow.TextField:  text,
@@ -46,6 +46,9 @@ var layouts = map[flow.FieldKind]layout{
 
 // The largest dictionary of a row group. It holds any number of names that so many rows can have.
 const dictionaryLimit = 64 << 20
+
+// bloomBytes bounds a Bloom filter. So many bits serve the 60,000 or so addresses that a row group can have.
+const bloomBytes = 64 << 10
 
 // newSchema has a column for each stored field. Only numbers may be null.
 func newSchema(d *columns.Dataset) (*schema.GroupNode, error) {
@@ -77,11 +80,15 @@ func newProperties(d *columns.Dataset) *parquet.WriterProperties {
 		parquet.WithCompressionLevel(3),
 		parquet.WithDictionaryPageSizeLimit(dictionaryLimit),
 		parquet.WithBatchSize(1 << 16),
+		parquet.WithMaxBloomFilterBytes(bloomBytes),
 		parquet.WithMaxRowGroupLength(1 << 30), // Row groups are cut here, not by the library.
 	}
 	for _, f := range d.Fields {
 		l := layouts[f.Kind]
 		options = append(options, parquet.WithDictionaryFor(f.Name, l.dictionary))
+		if l.bloom && f.Cardinality == flow.HighCardinality {
+			options = append(options, parquet.WithBloomFilterEnabledFor(f.Name, true), parquet.WithAdaptiveBloomFilterEnabledFor(f.Name, true))
+		}
 		if !l.dictionary {
 			options = append(options, parquet.WithEncodingFor(f.Name, l.encoding))
 		}

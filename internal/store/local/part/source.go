@@ -1,7 +1,11 @@
 package part
 
 import (
+	"slices"
 	"sync"
+
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/metadata"
 
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/query"
@@ -14,7 +18,12 @@ func (g *Group) Open() (scan.Chunk, error) {
 }
 
 // Excludes says that no row can fulfil the condition, by the statistics and Bloom filters of the file.
-func (g *Group) Excludes(c *scan.Comparison) bool {
+func (g *Group) Excludes(c *scan.Comparison) (excludes bool) {
+	defer func() {
+		if recover() != nil { // Damage is for those to find who read the rows.
+			excludes = false
+		}
+	}()
 	if c.Text {
 		return g.excludesTexts(c)
 	}
@@ -25,11 +34,23 @@ func (g *Group) Excludes(c *scan.Comparison) bool {
 	return ok && c.ExcludesNumbers(least, most)
 }
 
-func (g *Group) excludesTexts(c *scan.Comparison) bool {
-	if c.Operator != query.Equal && c.Operator != query.In {
+// excludesTexts asks the column's Bloom filter, if it has one, for each text that is looked for.
+func (g *Group) excludesTexts(c *scan.Comparison) (excludes bool) {
+	place, ok := g.file.places[c.Field.ID]
+	if !ok || c.Operator != query.Equal && c.Operator != query.In {
 		return false
 	}
-	return false
+	filters, err := g.file.reader.GetBloomFilterReader().RowGroup(g.group)
+	if err != nil {
+		return false
+	}
+	err = filters.VisitColumnBloomFilter(place, func(filter metadata.BloomFilter) error {
+		excludes = !slices.ContainsFunc(c.Texts, func(text string) bool {
+			return filter.CheckHash(metadata.GetHash(filter.Hasher(), parquet.ByteArray(text)))
+		})
+		return nil
+	})
+	return excludes && err == nil
 }
 
 // chunk is a row group in use.

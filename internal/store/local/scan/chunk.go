@@ -2,6 +2,7 @@ package scan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/seine-net/seine/internal/columns"
 	"github.com/seine-net/seine/internal/flow"
@@ -60,7 +61,7 @@ func (w *worker) numbersOf(c Chunk, f *flow.Field) ([]int64, []bool, error) {
 // orNull returns where either is null.
 func orNull(a, b []bool) []bool {
 	if a == nil || b == nil {
-		return append(a[:len(a):len(a)], b...)
+		return append(slices.Clip(a), b...)
 	}
 	merged := make([]bool, len(a))
 	for i := range a {

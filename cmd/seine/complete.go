@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seine-net/seine/internal/flow"
+)
+
+// completeTime is how long a shell waits for values.
+const completeTime = 2 * time.Second
+
+type completion = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
+
+// completeValues asks the server for values of a field.
+func completeValues(ask *askFlags, field string) completion {
+	return func(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		c, err := ask.client()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), completeTime)
+		defer cancel()
+		values, err := c.Values(ctx, field, begun, 50)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var all []string
+		for _, v := range values {
+			if v.Value != "" && printable(v.Value) == v.Value {
+				all = append(all, v.Value)
+			}
+		}
+		return all, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeFields offers the fields for which the condition holds.
+func completeFields(holds func(*flow.Field) bool) completion {
+	return func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		before, last := "", begun
+		if i := strings.LastIndexByte(begun, ','); i >= 0 {
+			before, last = begun[:i+1], begun[i+1:]
+		}
+		var all []string
+		for _, f := range flow.DefaultFields() {
+			if holds(f) && strings.HasPrefix(f.Name, last) {
+				all = append(all, before+f.Name+"\t"+f.Doc)
+			}
+		}
+		return all, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}
+}
+
+func isGroup(f *flow.Field) bool { return f.Role != flow.RoleMeasure }
+
+func isAny(*flow.Field) bool { return true }
+
+// completeMeasures offers measures of the fields that can be measured.
+func completeMeasures(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+	all := []string{"count()"}
+	for _, f := range flow.DefaultFields() {
+		switch {
+		case f.Aggregate == flow.AggSum:
+			all = append(all, "sum("+f.Name+")", "avg("+f.Name+")", "max("+f.Name+")", "p99("+f.Name+")")
+		case isGroup(f):
+			all = append(all, "count_distinct("+f.Name+")")
+		}
+	}
+	var matching []string
+	for _, m := range all {
+		if strings.HasPrefix(m, begun) {
+			matching = append(matching, m)
+		}
+	}
+	return matching, cobra.ShellCompDirectiveNoFileComp
+}

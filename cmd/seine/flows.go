@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seine-net/seine/internal/api/client"
+	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/query"
+)
+
+// flowsFlags are the flags of seine flows.
+type flowsFlags struct {
+	ask        askFlags
+	conditions conditions
+	period     periodFlags
+	last       int
+	follow     bool
+	output     string
+	fields     []string
+}
+
+func newFlowsCommand() *cobra.Command {
+	var f flowsFlags
+	c := asking(&cobra.Command{
+		Use:   "flows [FILTER]",
+		Short: "List connections that a server knows",
+		Long: "The filter is a condition in CEL over the fields that seine fields lists, such as\n" +
+			`  seine flows 'dst.port == 443 && total.bytes > 1048576'` + "\n" +
+			"Flags filter as well: values of one flag are alternatives, different flags must all hold.",
+		Args: atMostOne,
+	}, func(ctx context.Context, cmd *cobra.Command, args []string) error {
+		return f.run(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr(), args)
+	})
+	s := c.Flags()
+	s.SortFlags = false
+	f.conditions.add(s)
+	f.period.add(s)
+	s.IntVar(&f.last, "last", 20, "list the newest `N`")
+	s.BoolVarP(&f.follow, "follow", "f", false, "go on with connections as they are recorded; with --last or --since, the earlier ones first")
+	s.StringSliceVar(&f.fields, "fields", nil, "which fields, separated by commas (default a table of the connection; with json and csv all)")
+	s.StringVarP(&f.output, "output", "o", "table", "how: table, wide, json (an object a line) or csv")
+	f.ask.add(s)
+	f.conditions.complete(c, &f.ask)
+	_ = c.RegisterFlagCompletionFunc("fields", completeFields(isAny))
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(answerOutputs, cobra.ShellCompDirectiveNoFileComp))
+	c.PreRun = func(cmd *cobra.Command, _ []string) {
+		if f.follow && !s.Changed("last") && !s.Changed("since") {
+			f.last = 0
+		}
+	}
+	return c
+}
+
+// atMostOne takes a filter, in one argument.
+func atMostOne(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usagef("%d arguments: want one filter; put it in quotation marks", len(args))
+	}
+	return nil
+}
+
+func (f *flowsFlags) run(ctx context.Context, out, notes io.Writer, args []string) error {
+	request, err := f.request(args)
+	if err != nil {
+		return err
+	}
+	c, err := f.ask.client()
+	if err != nil {
+		return err
+	}
+	if f.follow {
+		return f.followed(ctx, c, request, out, notes)
+	}
+	answer, err := c.Query(ctx, request)
+	if err != nil {
+		return err
+	}
+	reverse(answer.Block)
+	if answer.Cut == "limit" {
+		answer.Truncated = false // The newest were asked for.
+	}
+	return writeAnswer(f.output, out, notes, answer, f.table(answer.Columns))
+}
+
+func (f *flowsFlags) request(args []string) (*query.Request, error) {
+	if err := checkAnswerOutput(f.output); err != nil {
+		return nil, err
+	}
+	if f.last < 0 || f.last > query.MaxLimit || f.last == 0 && !f.follow {
+		return nil, usagef("--last %d: want 1 to %d; a period is --since 10m", f.last, query.MaxLimit)
+	}
+	filter, err := f.conditions.filter(append(args, "")[0])
+	if err != nil {
+		return nil, err
+	}
+	r := &query.Request{Filter: filter, Fields: f.columns(), Limit: f.last}
+	return r, f.period.apply(r, time.Now())
+}
+
+// columns are the fields to ask for; none asks for all.
+func (f *flowsFlags) columns() []string {
+	switch {
+	case len(f.fields) > 0:
+		return f.fields
+	case f.output == "table":
+		return slices.Clone(connectionFields)
+	case f.output == "wide":
+		return append(slices.Clone(connectionFields), wideFields...)
+	}
+	return nil
+}
+
+// connectionFields are what a line of the table is made of; wideFields what -o wide adds.
+var (
+	connectionFields = []string{
+		"end", "proto", "fwd.bytes", "rev.bytes", "nat",
+		"src.addr", "src.port", "src.namespace", "src.name",
+		"dst.addr", "dst.port", "dst.namespace", "dst.name",
+		"backend.addr", "backend.port", "backend.namespace", "backend.name",
+	}
+	wideFields = []string{"fwd.packets", "rev.packets", "snat.addr", "snat.port", "ct_zone", "tcp.flags", "iface", "sampling"}
+)
+
+func (f *flowsFlags) table(columns []query.Column) []blockColumn {
+	if len(f.fields) > 0 {
+		return columnsOf(columns, f.output == "wide")
+	}
+	shown := []blockColumn{
+		named("TIME", "end", 12), named("PROTO", "proto", 6), named("SENT", "fwd.bytes", 10), named("RECEIVED", "rev.bytes", 10),
+	}
+	if f.output == "wide" {
+		for _, name := range wideFields {
+			shown = append(shown, named(strings.ToUpper(name), name, 0))
+		}
+	}
+	return append(shown, named("NAT", "nat", 9), blockColumn{title: "CONNECTION", text: connectionText})
+}
+
+// named shows the column of a field.
+func named(title, name string, width int) blockColumn {
+	field, _ := flow.FieldByName(name)
+	column := columnsOf([]query.Column{{Name: name, Kind: field.Kind, Unit: field.Unit}}, false)[0]
+	column.title, column.width = title, width
+	column.text = func(b *query.Block, row int) string { return valueText(b, indexOf(b, name), row) }
+	return column
+}
+
+func indexOf(b *query.Block, name string) int {
+	return slices.IndexFunc(b.Columns, func(c query.Column) bool { return c.Name == name })
+}
+
+// connectionText shows the way of a connection as seine run does.
+func connectionText(b *query.Block, row int) string {
+	r := flow.Record{Src: endpointOf(b, "src", row), Dst: endpointOf(b, "dst", row), Backend: endpointOf(b, "backend", row)}
+	if strings.HasPrefix(b.Columns[indexOf(b, "nat")].Texts[row], "dnat") {
+		r.NAT = flow.DNAT
+	}
+	return flow.FormatPath(&r)
+}
+
+func endpointOf(b *query.Block, end string, row int) (e flow.Endpoint) {
+	text := func(member string) string { return b.Columns[indexOf(b, end+"."+member)].Texts[row] }
+	e.Addr, _ = netip.ParseAddr(text("addr"))
+	if port := &b.Columns[indexOf(b, end+".port")]; port.Null == nil || !port.Null[row] {
+		e.Port = uint16(port.Ints[row])
+	}
+	e.Namespace, e.Name = text("namespace"), text("name")
+	return e
+}
+
+// reverse turns the rows around, so that the newest come last, where the next will be.
+func reverse(b *query.Block) {
+	for i := range b.Columns {
+		c := &b.Columns[i]
+		slices.Reverse(c.Texts)
+		slices.Reverse(c.Ints)
+		slices.Reverse(c.Floats)
+		slices.Reverse(c.Null)
+	}
+}
+
+// followed writes what is recorded from now on, and what was before, if asked for. What came while the earlier rows were
+// asked for is in both; it is written once.
+func (f *flowsFlags) followed(ctx context.Context, c *client.Client, request *query.Request, out, notes io.Writer) error {
+	w := &followWriter{flags: f, out: out, notes: notes, seen: make(map[string]int)}
+	begun := func() error {
+		if f.last == 0 {
+			return nil
+		}
+		answer, err := c.Query(ctx, request)
+		if err != nil {
+			return err
+		}
+		reverse(answer.Block)
+		return w.history(answer)
+	}
+	return c.Tail(ctx, request.Filter, request.Fields, begun, w.event)
+}

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/query"
+)
+
+// mapLevels say by which members of an endpoint its node in the map is known: the first that is known names it.
+var mapLevels = []struct {
+	name    string
+	members []string
+}{
+	{"workload", []string{"workload.name", "name", "addr"}},
+	{"pod", []string{"name", "addr"}},
+	{"service", []string{"service", "name", "addr"}},
+	{"namespace", []string{"namespace", "kind"}},
+	{"address", []string{"addr"}},
+	{"node", []string{"node", "kind"}},
+}
+
+const (
+	// mapGroups bounds the groups that edges are made of.
+	mapGroups = 20_000
+	unknown   = "unknown"
+)
+
+func newMapCommand() *cobra.Command {
+	f := measureFlags{request: query.Request{Measures: []string{"sum(total.bytes)", "sum(total.packets)", "count()"}}}
+	by, most, output, filter := "workload", 100, "table", ""
+	c := asking(&cobra.Command{
+		Use:   "map [FILTER]",
+		Short: "Show who speaks to whom: clients, and who answered them",
+		Long: "Edges lead from clients to the backends that answered; the largest are shown. With -o dot or mermaid they are a graph:\n" +
+			"  seine map -o dot | dot -Tsvg >map.svg",
+		Args: atMostOne,
+	}, func(ctx context.Context, cmd *cobra.Command, args []string) error {
+		write, err := mapWriter(output)
+		if err != nil {
+			return err
+		}
+		filter = append(args, "")[0]
+		edges, a, err := f.edges(ctx, by, filter)
+		if err != nil {
+			return err
+		}
+		if len(edges) > most {
+			fmt.Fprintf(cmd.ErrOrStderr(), "seine: %d edges are smaller than those shown: --limit shows more\n", len(edges)-most)
+			edges = edges[:most]
+		}
+		if err := write(cmd.OutOrStdout(), edges); err != nil {
+			return err
+		}
+		writeNotes(cmd.ErrOrStderr(), a)
+		return nil
+	})
+	s := c.Flags()
+	s.SortFlags = false
+	f.conditions.add(s)
+	f.period.add(s)
+	s.StringVar(&by, "by", by, "what nodes are: "+strings.Join(levelNames(), ", "))
+	s.IntVar(&most, "limit", most, "largest `N`umber of edges")
+	s.StringVarP(&output, "output", "o", output, "how: "+strings.Join(mapOutputs(), ", "))
+	f.ask.add(s)
+	f.output = "table"
+	f.conditions.complete(c, &f.ask)
+	_ = c.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(levelNames(), cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(mapOutputs(), cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+func levelNames() (names []string) {
+	for _, l := range mapLevels {
+		names = append(names, l.name)
+	}
+	return names
+}
+
+// edge is who speaks to whom, and how much.
+type edge struct {
+	from, to                    string
+	bytes, packets, connections int64
+}
+
+// edges asks for the edges, the largest first. Groups whose nodes have the same name are one edge.
+func (f *measureFlags) edges(ctx context.Context, by, filter string) ([]edge, *query.Answer, error) {
+	i := slices.Index(levelNames(), by)
+	if i < 0 {
+		return nil, nil, usagef("--by %q: want one of %s", by, strings.Join(levelNames(), ", "))
+	}
+	members := mapLevels[i].members
+	f.request.GroupBy, f.request.Order, f.request.Limit = mapKeys(members), "-sum(total.bytes)", mapGroups
+	a, err := f.answer(ctx, filter)
+	if err != nil {
+		return nil, nil, err
+	}
+	sums := make(map[[2]string]*edge)
+	for row := range a.Rows {
+		pair := [2]string{nodeName(a.Block, "src", members, row), nodeName(a.Block, "backend", members, row)}
+		if sums[pair] == nil {
+			sums[pair] = &edge{from: pair[0], to: pair[1]}
+		}
+		sums[pair].add(a.Block, row)
+	}
+	return sorted(sums), a, nil
+}
+
+func mapKeys(members []string) (keys []string) {
+	for _, end := range []string{"src.", "backend."} {
+		for _, member := range members {
+			keys = append(keys, end+member)
+		}
+		if !slices.Contains(members, "namespace") && len(members) > 1 {
+			keys = append(keys, end+"namespace")
+		}
+	}
+	return keys
+}
+
+// nodeName is the first member that is known, with the namespace in front of names in one.
+func nodeName(b *query.Block, end string, members []string, row int) string {
+	text := func(member string) string {
+		if i := indexOf(b, end+"."+member); i >= 0 {
+			return b.Columns[i].Texts[row]
+		}
+		return ""
+	}
+	for _, member := range members {
+		name := text(member)
+		switch {
+		case name == "":
+			continue
+		case member == "addr" || member == "namespace" || member == "kind" || member == "node" || text("namespace") == "":
+			return name
+		}
+		return text("namespace") + "/" + name
+	}
+	return unknown
+}
+
+func (e *edge) add(b *query.Block, row int) {
+	measures := b.Columns[len(b.Columns)-3:]
+	e.bytes += measures[0].Ints[row]
+	e.packets += measures[1].Ints[row]
+	e.connections += measures[2].Ints[row]
+}
+
+func sorted(sums map[[2]string]*edge) []edge {
+	edges := make([]edge, 0, len(sums))
+	for _, e := range sums {
+		edges = append(edges, *e)
+	}
+	slices.SortFunc(edges, func(a, b edge) int {
+		return cmp.Or(cmp.Compare(b.bytes, a.bytes), cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
+	})
+	return edges
+}
+
+// mapFormats are the ways in which a map is written.
+var mapFormats = []struct {
+	name  string
+	write func(io.Writer, []edge) error
+}{
+	{"table", func(w io.Writer, e []edge) error { return writeEdges("table", w, e) }},
+	{"json", func(w io.Writer, e []edge) error { return writeEdges("json", w, e) }},
+	{"csv", func(w io.Writer, e []edge) error { return writeEdges("csv", w, e) }},
+	{"dot", writeDOT},
+	{"mermaid", writeMermaid},
+}
+
+func mapOutputs() (names []string) {
+	for _, f := range mapFormats {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+func mapWriter(name string) (func(io.Writer, []edge) error, error) {
+	for _, f := range mapFormats {
+		if f.name == name {
+			return f.write, nil
+		}
+	}
+	return nil, usagef("output %q: want one of %s", name, strings.Join(mapOutputs(), ", "))
+}
+
+func writeEdges(output string, to io.Writer, edges []edge) error {
+	b := &query.Block{Rows: len(edges), Columns: []query.Column{
+		{Name: "from", Kind: flow.NameField},
+		{Name: "to", Kind: flow.NameField},
+		{Name: "bytes", Kind: flow.BytesField, Unit: "bytes"},
+		{Name: "packets", Kind: flow.CountField},
+		{Name: "records", Kind: flow.CountField},
+	}}
+	for _, e := range edges {
+		b.Columns[0].Texts = append(b.Columns[0].Texts, e.from)
+		b.Columns[1].Texts = append(b.Columns[1].Texts, e.to)
+		b.Columns[2].Ints = append(b.Columns[2].Ints, e.bytes)
+		b.Columns[3].Ints = append(b.Columns[3].Ints, e.packets)
+		b.Columns[4].Ints = append(b.Columns[4].Ints, e.connections)
+	}
+	w, err := newAnswerWriter(output, to, b.Columns, columnsOf(b.Columns, false))
+	if err != nil {
+		return err
+	}
+	if b.Rows > 0 {
+		if err := w.Write(b); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}
+
+// writeDOT writes a graph for Graphviz (https://graphviz.org/doc/info/lang.html).
+func writeDOT(to io.Writer, edges []edge) error {
+	var b strings.Builder
+	b.WriteString("digraph seine {\n\trankdir=LR;\n\tnode [shape=box];\n")
+	for _, e := range edges {
+		fmt.Fprintf(&b, "\t%s -> %s [label=%s];\n", dotQuoted(e.from), dotQuoted(e.to), dotQuoted(flow.FormatBytes(uint64(e.bytes))))
+	}
+	b.WriteString("}\n")
+	_, err := io.WriteString(to, b.String())
+	return err
+}
+
+// dotQuoted quotes an identifier. A backslash begins an escape in labels.
+func dotQuoted(text string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(printable(text)) + `"`
+}
+
+// writeMermaid writes a flowchart for Mermaid (https://mermaid.js.org/syntax/flowchart.html).
+func writeMermaid(to io.Writer, edges []edge) error {
+	var b strings.Builder
+	b.WriteString("flowchart LR\n")
+	numbers := make(map[string]int)
+	node := func(name string) string {
+		if n, ok := numbers[name]; ok {
+			return fmt.Sprintf("n%d", n)
+		}
+		numbers[name] = len(numbers)
+		return fmt.Sprintf("n%d[\"%s\"]", numbers[name], mermaidEscaped(name))
+	}
+	for _, e := range edges {
+		from := node(e.from)
+		fmt.Fprintf(&b, "  %s -->|\"%s\"| %s\n", from, flow.FormatBytes(uint64(e.bytes)), node(e.to))
+	}
+	_, err := io.WriteString(to, b.String())
+	return err
+}
+
+// mermaidEscaped writes what Mermaid would read as syntax by its entity codes.
+func mermaidEscaped(text string) string {
+	return strings.NewReplacer(`"`, "#quot;", "#", "#35;", "<", "#lt;", ">", "#gt;", "`", "#96;", `\`, "#92;").Replace(printable(text))
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/query"
+)
+
+// measureFlags are the flags that seine top and seine query share.
+type measureFlags struct {
+	ask        askFlags
+	conditions conditions
+	period     periodFlags
+	request    query.Request
+	output     string
+}
+
+func (f *measureFlags) add(c *cobra.Command) {
+	s := c.Flags()
+	s.SortFlags = false
+	f.conditions.add(s)
+	f.period.add(s)
+	s.StringArrayVar(&f.request.Measures, "measure", f.request.Measures,
+		"what is computed of each group, may be repeated: count(), or sum, avg, min, max, count_distinct or p99 of a field")
+	s.StringVar(&f.request.Order, "order", "", "columns to sort by, separated by commas, with - in front for descending")
+	s.IntVar(&f.request.Limit, "limit", f.request.Limit, "largest `N`umber of lines")
+	s.BoolVar(&f.request.Other, "other", false, "add a line of all that the limit cut")
+	s.StringVar(&f.request.Compare, "compare", "", "compare with the period that was so much earlier, such as 1h or 7d")
+	s.StringVarP(&f.output, "output", "o", "table", "how: table, wide (exact numbers), json (an object a line) or csv")
+	f.ask.add(s)
+	f.conditions.complete(c, &f.ask)
+	_ = c.RegisterFlagCompletionFunc("measure", completeMeasures)
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(answerOutputs, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// answer asks for the request, with what the flags filter by.
+func (f *measureFlags) answer(ctx context.Context, filter string) (*query.Answer, error) {
+	if err := checkAnswerOutput(f.output); err != nil {
+		return nil, err
+	}
+	var err error
+	if f.request.Filter, err = f.conditions.filter(filter); err != nil {
+		return nil, err
+	}
+	if err := f.period.apply(&f.request, time.Now()); err != nil {
+		return nil, err
+	}
+	return f.asked(ctx, &f.request)
+}
+
+func (f *measureFlags) asked(ctx context.Context, r *query.Request) (*query.Answer, error) {
+	c, err := f.ask.client()
+	if err != nil {
+		return nil, err
+	}
+	return c.Query(ctx, r)
+}
+
+func (f *measureFlags) write(cmd *cobra.Command, a *query.Answer) error {
+	return writeAnswer(f.output, cmd.OutOrStdout(), cmd.ErrOrStderr(), a, columnsOf(a.Columns, f.output == "wide"))
+}
+
+// newTopCommand ranks groups.
+func newTopCommand() *cobra.Command {
+	f := measureFlags{request: query.Request{Measures: []string{"sum(total.bytes)", "sum(total.packets)", "count()"}, Limit: 20}}
+	var filter string
+	c := asking(&cobra.Command{
+		Use:   "top FIELD...",
+		Short: "Rank groups of connections, by their bytes unless told otherwise",
+		Long: "Each combination of the fields' values is a group; seine fields lists the fields. The order is by the first measure.\n" +
+			"  seine top src.workload.name backend.workload.name --since 6h\n" +
+			"  seine top dst.port --measure 'count_distinct(src.addr)' --namespace shop",
+		Args:              atLeastOne,
+		ValidArgsFunction: completeFields(isGroup),
+	}, func(ctx context.Context, cmd *cobra.Command, args []string) error {
+		f.request.GroupBy = args
+		if f.request.Order == "" && len(f.request.Measures) > 0 {
+			f.request.Order = "-" + f.request.Measures[0]
+		}
+		a, err := f.answer(ctx, filter)
+		if err != nil {
+			return err
+		}
+		return f.write(cmd, a)
+	})
+	f.add(c)
+	c.Flags().StringVar(&filter, "filter", "", "condition in CEL")
+	return c
+}
+
+func atLeastOne(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usagef("no field is given: want what to group by, such as src.name or dst.port")
+	}
+	return nil
+}
+
+// newQueryCommand asks anything that the API answers.
+func newQueryCommand() *cobra.Command {
+	var f measureFlags
+	var filter string
+	c := asking(&cobra.Command{
+		Use:   "query [-]",
+		Short: "Ask a server anything that its API answers",
+		Long: "Without measures the answer is rows, newest first. With the argument -, the request is read from standard input as the\n" +
+			"JSON that POST /api/v1/query takes, and flags that say what to ask are refused.\n" +
+			"  seine query --group-by src.name --measure 'p99(total.bytes)' --step 5m --since 1h\n" +
+			`  echo '{"last":"10m","measures":["count()"]}' | seine query -`,
+		Args: dashOrNothing,
+	}, func(ctx context.Context, cmd *cobra.Command, args []string) error {
+		a, err := f.query(ctx, cmd, filter, args)
+		if err != nil {
+			return err
+		}
+		return f.write(cmd, a)
+	})
+	s := c.Flags()
+	s.SortFlags = false
+	s.StringVar(&filter, "filter", "", "condition in CEL")
+	s.StringSliceVar(&f.request.GroupBy, "group-by", nil, "fields whose values make the groups, separated by commas")
+	s.StringSliceVar(&f.request.Fields, "fields", nil, "fields of rows, separated by commas (default all)")
+	s.StringVar(&f.request.Step, "step", "", "divide time into steps, such as 1m")
+	s.StringVar(&f.request.Dataset, "dataset", "", "what is asked (default flows)")
+	f.add(c)
+	_ = c.RegisterFlagCompletionFunc("group-by", completeFields(isGroup))
+	_ = c.RegisterFlagCompletionFunc("fields", completeFields(func(*flow.Field) bool { return true }))
+	return c
+}
+
+func dashOrNothing(_ *cobra.Command, args []string) error {
+	if len(args) > 1 || len(args) == 1 && args[0] != "-" {
+		return usagef("argument %q: want - to read the request from standard input, or flags; a condition goes to --filter", args[0])
+	}
+	return nil
+}
+
+func (f *measureFlags) query(ctx context.Context, cmd *cobra.Command, filter string, args []string) (*query.Answer, error) {
+	if len(args) == 0 {
+		return f.answer(ctx, filter)
+	}
+	if err := checkAnswerOutput(f.output); err != nil {
+		return nil, err
+	}
+	if err := onlyAsking(cmd); err != nil {
+		return nil, err
+	}
+	request, err := query.DecodeRequest(io.LimitReader(cmd.InOrStdin(), 1<<20))
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return f.asked(ctx, request)
+}
+
+// onlyAsking refuses flags that a request from standard input would override.
+func onlyAsking(cmd *cobra.Command) (err error) {
+	may := []string{"api", "token-file", "ca-file", "output"}
+	cmd.Flags().Visit(func(flag *pflag.Flag) {
+		if !slices.Contains(may, flag.Name) && err == nil {
+			err = usagef("--%s and the argument - do not go together: only %s do", flag.Name, "--"+strings.Join(may, ", --"))
+		}
+	})
+	return err
+}
