@@ -45,7 +45,7 @@ func checkMeans(t *testing.T) {
 			if !testkit.IsKernel(t, b.since) {
 				continue
 			}
-			row := regexp.MustCompile(`(?m)^` + feature + ` +live +` + b.means + ` `)
+			row := regexp.MustCompile(`(?m)^` + feature + ` +(live|degraded)(, idle)? +` + b.means + ` `)
 			if !row.MatchString(status.out) {
 				t.Errorf("seine status does not say that %s is by %s:\n%s", feature, b.means, status.out+status.errs)
 			}
