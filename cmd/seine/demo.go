@@ -38,7 +38,7 @@ func newDemoCommand() *cobra.Command {
 				return err
 			}
 			var cluster *demo.Cluster
-			show, err := newShow(output, "demo cluster · "+served.url(), func() []live.Toggle { return demoToggles(cluster) })
+			show, err := newShow(output, "demo cluster · "+served.listen, func() []live.Toggle { return demoToggles(cluster) })
 			if err != nil {
 				return err
 			}

@@ -21,7 +21,7 @@ func newRunCommand() *cobra.Command {
 		Short: "Watch the connections of this machine, keep them and answer questions",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			show, err := newShow(output, "this machine · "+served.url(), nil)
+			show, err := newShow(output, "this machine · "+served.listen, nil)
 			if err != nil {
 				return err
 			}

@@ -177,7 +177,7 @@ func TestSlowClients(t *testing.T) {
 	s := open(t, func(c *api.Config, _ *server.Config) {
 		c.Limits.ReadTime, c.Limits.WriteTime, c.Limits.Exports = 200*time.Millisecond, 300*time.Millisecond, 1
 	})
-	s.fill(querytest.RandomRecords(4, 60_000))
+	s.fill(querytest.RandomRecords(4, 20_000))
 	address := strings.TrimPrefix(s.url, "http://")
 	dial := func(t *testing.T, text string) net.Conn {
 		t.Helper()

@@ -83,7 +83,7 @@ func TestTailShowsLife(t *testing.T) {
 // TestTailTellsLosses keeps a client from reading and expects that what it got and what it is told it lost are all.
 func TestTailTellsLosses(t *testing.T) {
 	s := open(t, func(_ *api.Config, c *server.Config) { c.SubscriberBytes = 1 })
-	const rounds, each = 6, 5000
+	const rounds, each = 8, 2000
 	var got, lost uint64
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
@@ -162,7 +162,7 @@ func (s *site) export(t *testing.T, format string) []byte {
 
 // TestExports reads each format with a reader that is not ours, and compares all values.
 func TestExports(t *testing.T) {
-	s := withRecords(t, 1000)
+	s := withRecords(t, 400)
 	want := s.all(t)
 	t.Run("csv", func(t *testing.T) {
 		lines, err := csv.NewReader(bytes.NewReader(s.export(t, "csv"))).ReadAll()

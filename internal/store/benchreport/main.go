@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,7 +40,16 @@ func main() {
 	rows := flag.Int("rows", 10_000_000, "records to store")
 	sqliteRows := flag.Int("sqlite-rows", 300_000, "records to store in SQLite")
 	output := flag.String("o", "", "file to write; standard output if empty")
+	profile := flag.String("cpuprofile", "", "file for a profile of the processor time")
 	flag.Parse()
+	if *profile != "" {
+		file, err := os.Create(*profile)
+		if err != nil {
+			panic(err)
+		}
+		_ = pprof.StartCPUProfile(file)
+		defer pprof.StopCPUProfile()
+	}
 	if err := run(*rows, *sqliteRows, *output); err != nil {
 		fmt.Fprintln(os.Stderr, "benchreport:", err)
 		os.Exit(1)

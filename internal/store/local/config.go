@@ -31,7 +31,7 @@ type Config struct {
 }
 
 const (
-	defaultFlushRows   = 128 << 10
+	defaultFlushRows   = 64 << 10
 	defaultFlushAge    = 5 * time.Minute
 	defaultMaxAhead    = 10 * time.Minute
 	defaultQueryMemory = 64 << 20

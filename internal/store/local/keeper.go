@@ -102,18 +102,20 @@ func (s *Store) mergeAll(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// mergeable returns files of a past hour, neighbours in time, that make one of a good size.
+// mergeable returns files of an hour, neighbours in time, that make one of a good size; of an hour that is over, all
+// that are left.
 func (s *Store) mergeable() []*storedFile {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	until := flow.Time(s.config.Now().Add(-settled).UnixNano())
 	hours := make(map[string][]*storedFile)
 	for _, f := range s.files {
-		if hourStart(f.last)+flow.Time(time.Hour) <= until && f.rows < mergedRows/2 {
+		if f.rows <= mergedRows/2 {
 			hours[f.hour()] = append(hours[f.hour()], f)
 		}
 	}
 	for _, files := range hours {
+		over := hourStart(files[0].last)+flow.Time(time.Hour) <= until
 		slices.SortFunc(files, func(a, b *storedFile) int {
 			return cmp.Or(cmp.Compare(a.first, b.first), strings.Compare(a.path, b.path))
 		})
@@ -122,7 +124,7 @@ func (s *Store) mergeable() []*storedFile {
 			rows += files[n].rows
 			n++
 		}
-		if n > 1 {
+		if n > 1 && (over || n < len(files)) {
 			return slices.Clone(files[:n])
 		}
 	}

@@ -77,7 +77,7 @@ func newProperties(d *columns.Dataset) *parquet.WriterProperties {
 		parquet.WithVersion(parquet.V2_LATEST),
 		parquet.WithCreatedBy("seine"),
 		parquet.WithCompression(compress.Codecs.Zstd),
-		parquet.WithCompressionLevel(3),
+		parquet.WithCompressionLevel(1),
 		parquet.WithDictionaryPageSizeLimit(dictionaryLimit),
 		parquet.WithBatchSize(1 << 16),
 		parquet.WithMaxBloomFilterBytes(bloomBytes),
@@ -86,6 +86,10 @@ func newProperties(d *columns.Dataset) *parquet.WriterProperties {
 	for _, f := range d.Fields {
 		l := layouts[f.Kind]
 		options = append(options, parquet.WithDictionaryFor(f.Name, l.dictionary))
+		if columns.IsText(f) {
+			// The library would look at each row for them; the dictionary and the Bloom filter serve as well.
+			options = append(options, parquet.WithStatsFor(f.Name, false))
+		}
 		if l.bloom && f.Cardinality == flow.HighCardinality {
 			options = append(options, parquet.WithBloomFilterEnabledFor(f.Name, true), parquet.WithAdaptiveBloomFilterEnabledFor(f.Name, true))
 		}

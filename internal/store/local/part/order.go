@@ -60,7 +60,15 @@ func timeKeys(d *columns.Dataset, inputs []Input, first, last flow.Time) ([]sort
 	if err != nil {
 		return nil, err
 	}
-	var keys []sortKey
+	wanted := 0
+	for _, values := range ends.values {
+		for _, end := range values {
+			if end >= int64(first) && end <= int64(last) {
+				wanted++
+			}
+		}
+	}
+	keys := make([]sortKey, 0, wanted)
 	for input, values := range ends.values {
 		for row, end := range values {
 			if end < int64(first) || end > int64(last) {
