@@ -21,7 +21,7 @@ export GOFLAGS     := $(strip $(GOFLAGS) -trimpath -buildvcs=false)
 
 # Packages whose tests make network namespaces or load BPF programs, which needs root. A new package needs
 # none until it is named here.
-ROOT := bpf|cmd/seine|internal/(agent|capture|demo|nat/ctnetlink|store/local|testkit)
+ROOT := bpf|cmd/seine|internal/(agent|capture|demo|nat/ctnetlink|store/local/diskfull|testkit)
 UNIT := $$($(GO) list ./... | grep -vE '^$(MODULE)/($(ROOT))(/|$$)')
 
 LINT  := $(GO) tool -modfile=tools/go.mod golangci-lint

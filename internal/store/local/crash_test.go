@@ -98,7 +98,7 @@ func TestKill(t *testing.T) {
 	acknowledged := make(map[batchID]bool)
 	random := rand.New(rand.NewPCG(1, 2))
 	next := 1
-	for round := range 50 {
+	for round := range rounds {
 		for id := range runUntilKilled(t, dir, next, time.Duration(20+random.IntN(150))*time.Millisecond) {
 			acknowledged[id] = true
 			next = max(next, id.sequence+2) // One more may have been written without being acknowledged.
@@ -115,7 +115,7 @@ func TestKill(t *testing.T) {
 			t.Fatalf("round %d", round)
 		}
 	}
-	if len(acknowledged) < 500 {
+	if len(acknowledged) < 10*rounds {
 		t.Errorf("only %d batches were acknowledged, which proves little", len(acknowledged))
 	}
 }

@@ -29,6 +29,6 @@ func mustOpen(t testing.TB, dir string, config local.Config) *local.Store {
 
 // Rows in memory and rows in files must be found alike.
 func TestEngine(t *testing.T) {
-	t.Run("Memory", func(t *testing.T) { storetest.Run(t, opener(local.Config{}), 5_000) })
-	t.Run("Files", func(t *testing.T) { storetest.Run(t, opener(local.Config{FlushRows: 40}), 5_000) })
+	t.Run("Memory", func(t *testing.T) { storetest.Run(t, opener(local.Config{}), plans) })
+	t.Run("Files", func(t *testing.T) { storetest.Run(t, opener(local.Config{FlushRows: 40}), plans) })
 }

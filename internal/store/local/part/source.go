@@ -1,14 +1,9 @@
 package part
 
 import (
-	"slices"
 	"sync"
 
-	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/metadata"
-
 	"github.com/seine-net/seine/internal/flow"
-	"github.com/seine-net/seine/internal/query"
 	"github.com/seine-net/seine/internal/store/local/scan"
 )
 
@@ -17,7 +12,8 @@ func (g *Group) Open() (scan.Chunk, error) {
 	return &chunk{group: g, texts: make(map[flow.FieldID]*textColumn), numbers: make(map[flow.FieldID]numberColumn)}, nil
 }
 
-// Excludes says that no row can fulfil the condition, by the statistics and Bloom filters of the file.
+// Excludes says that no row can fulfil the condition, by the statistics of the file. Bloom filters are for other
+// readers: they bear no checksum, and a damaged one would hide rows. The dictionaries, which do, tell as much.
 func (g *Group) Excludes(c *scan.Comparison) (excludes bool) {
 	defer func() {
 		if recover() != nil { // Damage is for those to find who read the rows.
@@ -25,32 +21,13 @@ func (g *Group) Excludes(c *scan.Comparison) (excludes bool) {
 		}
 	}()
 	if c.Text {
-		return g.excludesTexts(c)
+		return false
 	}
 	if _, ok := g.file.places[c.Field.ID]; !ok {
 		return len(c.Field.SumOf) == 0 // All null, which fulfils nothing.
 	}
 	least, most, _, ok := g.file.numberStatistics(g.group, c.Field)
 	return ok && c.ExcludesNumbers(least, most)
-}
-
-// excludesTexts asks the column's Bloom filter, if it has one, for each text that is looked for.
-func (g *Group) excludesTexts(c *scan.Comparison) (excludes bool) {
-	place, ok := g.file.places[c.Field.ID]
-	if !ok || c.Operator != query.Equal && c.Operator != query.In {
-		return false
-	}
-	filters, err := g.file.reader.GetBloomFilterReader().RowGroup(g.group)
-	if err != nil {
-		return false
-	}
-	err = filters.VisitColumnBloomFilter(place, func(filter metadata.BloomFilter) error {
-		excludes = !slices.ContainsFunc(c.Texts, func(text string) bool {
-			return filter.CheckHash(metadata.GetHash(filter.Hasher(), parquet.ByteArray(text)))
-		})
-		return nil
-	})
-	return excludes && err == nil
 }
 
 // chunk is a row group in use.
