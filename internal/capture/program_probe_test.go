@@ -16,9 +16,15 @@ func TestOpenProbe(t *testing.T) {
 	for _, module := range netfilterModules {
 		testkit.LoadModule(t, module)
 	}
-	for name, since := range map[string]string{fentryProgram: "5.11", kprobeProgram: "5.10"} {
+	for name, c := range map[string]struct {
+		since string
+		needs func(*kernel) error
+	}{fentryProgram: {"5.11", needFEntry}, kprobeProgram: {"5.10", needKProbe}} {
 		t.Run(name, func(t *testing.T) {
-			testkit.SinceKernel(t, since, name)
+			testkit.SinceKernel(t, c.since, name)
+			if err := c.needs(readKernel()); err != nil {
+				testkit.Lacks(t, name, err)
+			}
 			probe, err := openProbe(name, m.SeineNat, 1)
 			if errors.Is(err, unix.EPERM) || errors.Is(err, ebpf.ErrNotSupported) {
 				testkit.Lacks(t, name, err)
