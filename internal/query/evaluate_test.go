@@ -286,3 +286,17 @@ func TestRows(t *testing.T) {
 		}
 	}
 }
+
+// TestQuantileIsNotBeyond wants no quantile above the largest value or below the smallest, though the sketch's buckets
+// reach further.
+func TestQuantileIsNotBeyond(t *testing.T) {
+	s, other := query.NewSketch(), query.NewSketch()
+	s.Add(70)
+	other.Add(71)
+	s.Merge(other)
+	for q, want := range map[float64]float64{0: 70, 1: 71} {
+		if got, ok := s.Quantile(q); !ok || got < 70 || got > 71 || got != want {
+			t.Errorf("quantile %v = %v, %t; want %v", q, got, ok, want)
+		}
+	}
+}

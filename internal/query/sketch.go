@@ -2,6 +2,7 @@ package query
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/DataDog/sketches-go/ddsketch"
 	"github.com/axiomhq/hyperloglog"
@@ -13,9 +14,13 @@ const DistinctLimit = 100_000
 // quantileAccuracy is the largest relative error of a quantile.
 const quantileAccuracy = 0.01
 
-// Sketch answers for quantiles of numbers that are not negative, with a relative error of at most 1 %. Which sketches
-// the values came through before they were merged makes no difference. It takes at most about 20 KB.
-type Sketch struct{ sketch *ddsketch.DDSketch }
+// Sketch answers for quantiles of numbers that are not negative, with a relative error of at most 1 %, never beyond
+// the smallest and the largest of them. Which sketches the values came through before they were merged makes no
+// difference. It takes at most about 20 KB.
+type Sketch struct {
+	sketch      *ddsketch.DDSketch
+	least, most float64
+}
 
 // NewSketch returns an empty sketch.
 func NewSketch() *Sketch {
@@ -23,18 +28,21 @@ func NewSketch() *Sketch {
 	if err != nil {
 		panic("BUG: the accuracy of sketches is refused: " + err.Error())
 	}
-	return &Sketch{s}
+	return &Sketch{sketch: s, least: math.Inf(1)}
 }
 
 // Add adds a value; a negative one counts as 0.
 func (s *Sketch) Add(value int64) {
-	if err := s.sketch.Add(float64(max(value, 0))); err != nil {
+	v := float64(max(value, 0))
+	s.least, s.most = min(s.least, v), max(s.most, v)
+	if err := s.sketch.Add(v); err != nil {
 		panic("BUG: a 64-bit number is beyond the sketch's range: " + err.Error())
 	}
 }
 
 // Merge adds what another sketch holds.
 func (s *Sketch) Merge(other *Sketch) {
+	s.least, s.most = min(s.least, other.least), max(s.most, other.most)
 	if err := s.sketch.MergeWith(other.sketch); err != nil {
 		panic("BUG: sketches differ in their accuracy: " + err.Error())
 	}
@@ -43,7 +51,7 @@ func (s *Sketch) Merge(other *Sketch) {
 // Quantile returns the value below which the share q (0 to 1) of the values lies; false if there are none.
 func (s *Sketch) Quantile(q float64) (float64, bool) {
 	value, err := s.sketch.GetValueAtQuantile(q)
-	return value, err == nil
+	return min(max(value, s.least), s.most), err == nil
 }
 
 // Distinct estimates how many different values were added, with a standard error of 0.8 %. It takes at most 16 KB.
