@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -71,26 +72,26 @@ func newAgentCommand() *cobra.Command {
 				return err
 			}
 			spareMemory()
-			a, err := agent.New(f.config, log)
+			sent, err := send.open(&f, log)
 			if err != nil {
 				return err
+			}
+			a, err := agent.New(f.config, log)
+			if err != nil {
+				return errors.Join(err, sent.abandon())
 			}
 			logWatching(a, log)
 			warnUnwatched(a, &f, log)
 			ctx, cancel := f.context(cmd.Context())
 			defer cancel()
 			defer serveStatus(ctx, a, log)()
-			run := func(sink func([]flow.Record) error) error { return a.Run(ctx, sink) }
-			if send.server == "" {
-				return run(sink)
-			}
-			return send.sending(newCaptures(&f, a), a, sink, log, run)
+			return sent.run(ctx, a, sink, log)
 		},
 	}
 	f.add(c.Flags(), 5*time.Second)
-	c.Flags().StringVar(&export, "export", "stdout", "where records are written: stdout; with --server nowhere, unless it is given")
+	c.Flags().StringVar(&export, "export", "stdout", "`WHERE` records are written: stdout; with --server nowhere, unless it is given")
 	send.add(c.Flags())
-	c.Flags().StringVarP(&output, "output", "o", "json", "how: json (a record a line), netobserv, table or csv")
+	c.Flags().StringVarP(&output, "output", "o", "json", "`HOW`: json (a record a line), netobserv, table or csv")
 	return c
 }
 

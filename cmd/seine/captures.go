@@ -14,6 +14,8 @@ import (
 // captures are the agents of this process, as the server's part asks them. They are not asked any more once they ended.
 type captures struct {
 	interval time.Duration
+	// begun is closed when it is known which agents there are.
+	begun chan struct{}
 
 	mu      sync.Mutex
 	agents  []*agent.Agent
@@ -22,12 +24,13 @@ type captures struct {
 	last    map[*agent.Agent]wire.Report
 }
 
-func newCaptures(f *captureFlags, agents ...*agent.Agent) *captures {
-	return &captures{interval: f.config.Interval, agents: agents, last: make(map[*agent.Agent]wire.Report)}
+func newCaptures(f *captureFlags) *captures {
+	return &captures{interval: f.config.Interval, begun: make(chan struct{}), last: make(map[*agent.Agent]wire.Report)}
 }
 
-// begin says which agents there are, where they come later.
-func (c *captures) begin(agents []*agent.Agent) {
+// begin says which agents there are: none, where attaching did not work. It is called once.
+func (c *captures) begin(agents ...*agent.Agent) {
+	defer close(c.begun)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.agents = agents
@@ -77,6 +80,15 @@ func (c *captures) report(a *agent.Agent) wire.Report {
 		c.last[a] = reportOf(a.Status())
 	}
 	return c.last[a]
+}
+
+// reportOfOnly is the report of the one agent, for which it waits.
+func (c *captures) reportOfOnly() wire.Report {
+	<-c.begun
+	if len(c.agents) == 0 {
+		return wire.Report{}
+	}
+	return c.report(c.agents[0])
 }
 
 func reportOf(s agent.Status) wire.Report {

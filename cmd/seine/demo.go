@@ -142,7 +142,7 @@ func runDemo(ctx context.Context, f *captureFlags, cluster *demo.Cluster, faults
 	if err != nil {
 		return err
 	}
-	keep.captures.begin(agents)
+	keep.captures.begin(agents...)
 	stopService := keep.serve(serviceLog(show, log))
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

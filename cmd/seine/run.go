@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/seine-net/seine/internal/agent"
+	"github.com/seine-net/seine/internal/capture"
 )
 
 func newRunCommand() *cobra.Command {
@@ -30,33 +32,47 @@ func newRunCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a, err := agent.New(f.config, log)
-			if err != nil {
-				return err
-			}
-			if show.lines {
-				logWatching(a, log)
-			}
-			warnUnwatched(a, &f, log)
-			return storeAndWatch(cmd.Context(), &f, &stored, &served, a, show, log)
+			return storeAndWatch(cmd.Context(), &f, &stored, &served, show, log)
 		},
 	}
 	f.add(c.Flags(), time.Second)
 	stored.add(c.Flags(), true)
 	served.add(c.Flags())
-	c.Flags().StringVarP(&output, "output", "o", "", "how: live (the default on a terminal), or as lines: "+outputNames())
+	c.Flags().StringVarP(&output, "output", "o", "", "`HOW`: live (the default on a terminal), or as lines: "+outputNames())
 	return c
 }
 
-// storeAndWatch keeps and shows an agent's records until the context or the view ends, and answers what is asked of them.
-func storeAndWatch(ctx context.Context, f *captureFlags, stored *storeFlags, served *apiFlags, a *agent.Agent, show show,
-	log *slog.Logger,
-) error {
-	c := newCaptures(f, a)
+// storeAndWatch keeps and shows this machine's records until the context or the view ends, and answers what is asked of
+// them. The folder and the port are taken before anything is attached.
+func storeAndWatch(ctx context.Context, f *captureFlags, stored *storeFlags, served *apiFlags, show show, log *slog.Logger) error {
+	c := newCaptures(f)
 	s, err := openService(stored, served, c.reasons, log)
 	if err != nil {
-		return errors.Join(err, a.Close())
+		return privilegeOr(err)
 	}
+	a, err := agent.New(f.config, log)
+	if err != nil {
+		return errors.Join(err, s.listener.Close(), s.store.Close())
+	}
+	c.begin(a)
+	if show.lines {
+		logWatching(a, log)
+	}
+	warnUnwatched(a, f, log)
+	return serveAndWatch(ctx, f, s, c, a, show, log)
+}
+
+// privilegeOr prefers, where the folder may not be used, to say that capturing would not be allowed either.
+func privilegeOr(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		if _, cannot := capture.Probe(slog.New(slog.DiscardHandler)); cannot != nil {
+			return cannot
+		}
+	}
+	return err
+}
+
+func serveAndWatch(ctx context.Context, f *captureFlags, s *service, c *captures, a *agent.Agent, show show, log *slog.Logger) error {
 	ctx, cancel := f.context(ctx)
 	defer cancel()
 	defer serveStatus(ctx, a, log)()

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -26,45 +30,118 @@ type sendFlags struct {
 func (f *sendFlags) add(s *pflag.FlagSet) {
 	f.queue = 64 << 20
 	s.StringVar(&f.server, "server", "", "seine server to send records to, `HOST:PORT`")
-	s.StringVar(&f.name, "server-name", "", "name that the server's certificate must bear (default the host of --server)")
-	s.StringVar(&f.tls.CA, "server-ca", "", "certificates that must have signed the server's, a PEM file (default those of the system)")
-	s.StringVar(&f.tls.Cert, "tls-cert", "", "certificate to present to the server, a PEM file")
-	s.StringVar(&f.tls.Key, "tls-key", "", "key of that certificate, a PEM file")
-	s.StringVar(&f.tokenFile, "server-token-file", "", "file with the bearer token to present to the server")
+	s.StringVar(&f.name, "server-name", "", "`NAME` that the server's certificate must bear (default the host of --server)")
+	s.StringVar(&f.tls.CA, "server-ca", "", "PEM `FILE` with the certificates that must have signed the server's (default those of the system)")
+	s.StringVar(&f.tls.Cert, "tls-cert", "", "PEM `FILE` with the certificate to present to the server")
+	s.StringVar(&f.tls.Key, "tls-key", "", "PEM `FILE` with the key of that certificate")
+	s.StringVar(&f.tokenFile, "server-token-file", "", "`FILE` with the bearer token to present to the server")
 	s.BoolVar(&f.plain, "server-plain", false, "speak to the server without TLS, which only one on this machine accepts")
 	s.Var(&f.queue, "queue-bytes", "how much may wait while the server is away before the oldest goes")
 }
 
-// open returns a sender of an agent's records.
-func (f *sendFlags) open(c *captures, a *agent.Agent, log *slog.Logger) (*wire.Sender, error) {
+// delivery sends an agent's records to a server.
+type delivery struct {
+	sender   *wire.Sender
+	captures *captures
+}
+
+// open checks the flags and begins to connect, before anything is attached; the report to the server waits for the agent.
+// Without --server it returns nil.
+func (f *sendFlags) open(capture *captureFlags, log *slog.Logger) (*delivery, error) {
+	if f.server == "" {
+		return nil, nil
+	}
+	node, err := nodeName(capture.config.Node)
+	if err != nil {
+		return nil, err
+	}
+	d := &delivery{captures: newCaptures(capture)}
 	cfg := wire.SenderConfig{
-		Server: f.server, ServerName: f.name, TokenFile: f.tokenFile, Node: a.Status().Node, Version: versionText(),
-		Report: func() wire.Report { return c.report(a) }, QueueBytes: int64(f.queue),
+		Server: f.server, ServerName: f.name, TokenFile: f.tokenFile, Node: node, Version: versionText(),
+		Report: d.captures.reportOfOnly, QueueBytes: int64(f.queue),
 	}
 	if !f.plain {
 		cfg.TLS = &f.tls
 	}
-	sender, err := wire.OpenSender(cfg, log)
-	if err != nil {
+	if d.sender, err = wire.OpenSender(cfg, log); err != nil {
 		return nil, fmt.Errorf("--server %s: %w", f.server, err)
 	}
-	return sender, nil
+	return d, nil
 }
 
-// sending runs what it is given with a sink that sends, too, and then delivers what is left.
-func (f *sendFlags) sending(c *captures, a *agent.Agent, sink func([]flow.Record) error, log *slog.Logger,
-	run func(sink func([]flow.Record) error) error,
-) error {
-	sender, err := f.open(c, a, log)
+// nodeName is the name that an agent has in its records.
+func nodeName(given string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	host, err := os.Hostname()
 	if err != nil {
-		return errors.Join(err, a.Close())
+		return "", fmt.Errorf("read the host name: %w", err)
 	}
+	return host, nil
+}
+
+// abandon ends what no agent will use.
+func (d *delivery) abandon() error {
+	if d == nil {
+		return nil
+	}
+	d.captures.begin()
+	return d.sender.Close()
+}
+
+// run runs an agent with a sink that sends, too, and then delivers what is left.
+func (d *delivery) run(ctx context.Context, a *agent.Agent, sink func([]flow.Record) error, log *slog.Logger) error {
+	if d == nil {
+		return a.Run(ctx, sink)
+	}
+	d.captures.begin(a)
 	if sink == nil {
-		sink = sender.Sink
+		sink = d.sender.Sink
 	} else {
-		sink = both(sender.Sink, sink)
+		sink = both(d.sender.Sink, sink)
 	}
-	err = run(sink)
-	c.end()
-	return errors.Join(err, sender.Close())
+	err := a.Run(ctx, sink)
+	d.captures.end()
+	return errors.Join(err, d.close(log))
+}
+
+// close delivers what is left. That a record did not arrive is an error; that none was there to be sent, and no server
+// to take it, a warning.
+func (d *delivery) close(log *slog.Logger) error {
+	before := d.sender.Stats().LastError
+	err := d.sender.Close()
+	s := d.sender.Stats()
+	if s.LastError == "" || s.LastError == context.Canceled.Error() { // The end of waiting is no reason.
+		s.LastError = before
+	}
+	if lost := undelivered(&s); lost != nil {
+		return lost // It says what err does, and of what was dropped before.
+	}
+	if s.Streams == 0 {
+		log.Warn("server was never reached; there was no record to deliver", "server", s.Server, "error", s.LastError)
+	}
+	return err
+}
+
+// undelivered says how many records did not arrive, and why.
+func undelivered(s *wire.Stats) error {
+	var reasons []string
+	for _, r := range []struct {
+		count uint64
+		text  string
+	}{
+		{s.Queued, cmp.Or(s.LastError, "the server does not answer in time")},
+		{s.Full, "the queue was full, see --queue-bytes"},
+		{s.Refused, "the server refused them"},
+		{s.Unsendable, "they were too large"},
+	} {
+		if r.count > 0 {
+			reasons = append(reasons, r.text)
+		}
+	}
+	if len(reasons) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d records were not delivered to %s (%s)", s.Queued+s.Full+s.Refused+s.Unsendable, s.Server, strings.Join(reasons, "; "))
 }

@@ -13,16 +13,16 @@ func (s *screen) lastLine() []segment {
 	case s.notice != "":
 		return []segment{{" " + s.notice, p.alarm}}
 	}
-	out, left := []segment{{" ", p.plain}}, s.width-1
-	for _, b := range bindings {
-		left -= width(b.shown) + 1 + width(b.short)
-		if b.short == "" || left < 0 {
-			break
-		}
-		out = append(out, segment{b.shown, p.bold}, segment{" " + b.short + "  ", p.faint})
-		left -= 2
+	if s.pane == helpPane {
+		return s.helpKeys()
 	}
-	return out
+	out := []item{{long: []segment{{" ", p.plain}}}}
+	for i, b := range bindings {
+		if b.short != "" {
+			out = append(out, item{rank: i, long: []segment{{" " + b.shown, p.bold}, {" " + b.short + " ", p.faint}}})
+		}
+	}
+	return fitItems(s.width, out)
 }
 
 // toggleLines shows the switches, in as many lines as they need.

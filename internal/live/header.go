@@ -1,25 +1,35 @@
 package live
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // header writes the two lines on top: what passes, and how well it is seen.
 func (s *screen) header() {
+	s.line(fitItems(s.width, s.traffic())...)
+	s.line(fitItems(s.width, append(s.health(), s.state()...))...)
+}
+
+// traffic says what passes.
+func (s *screen) traffic() []item {
 	p, t := s.styles, &s.totals
-	active := " active connections"
-	if s.width < 100 {
-		active = " active"
+	count, connections := formatCount(uint64(t.active)), " active connections"
+	if t.active == 1 {
+		connections = " active connection"
 	}
 	if t.full {
-		active = "+" + active
+		count += "+"
 	}
-	s.line(
-		segment{" " + printable(s.options.Title) + " ", p.title},
-		segment{"  " + formatCount(uint64(t.active)), p.bold}, segment{active, p.faint},
-		segment{"   ↑ ", p.faint}, segment{formatRate(t.rate[0]), p.bold},
-		segment{"  ↓ ", p.faint}, segment{formatRate(t.rate[1]), p.bold},
-		segment{"   " + t.translatedShare(), p.bold}, segment{" translated", p.faint},
-	)
-	s.line(append(s.health(), s.state()...)...)
+	number, share := segment{"  " + count, p.bold}, segment{"   " + t.translatedShare(), p.bold}
+	return []item{
+		{rank: 1, long: []segment{{" " + printable(s.options.Title) + " ", p.title}}},
+		{rank: 0, long: []segment{number, {connections, p.faint}}, short: []segment{number, {" active", p.faint}}},
+		{rank: 2, long: []segment{
+			{"   ↑ ", p.faint}, {formatRate(t.rate[0]), p.bold}, {"  ↓ ", p.faint}, {formatRate(t.rate[1]), p.bold},
+		}},
+		{rank: 3, long: []segment{share, {" translated", p.faint}}},
+	}
 }
 
 func (t *totals) translatedShare() string {
@@ -31,29 +41,57 @@ func (t *totals) translatedShare() string {
 	return percent + " %"
 }
 
+// The ranks of the second line's items: what must not be overlooked stays longest.
+const (
+	rankLosses = iota
+	rankPaused
+	rankAbove
+	rankDegraded
+	rankState
+	rankCoverage
+	rankMap
+)
+
 // health says how well traffic is seen: what is lost first, as it must not be overlooked.
-func (s *screen) health() []segment {
-	if !s.hasSummary {
-		return []segment{{" ", s.styles.plain}}
-	}
+func (s *screen) health() []item {
 	p := s.styles
-	out := []segment{{" ", p.plain}}
-	out = append(out, s.losses()...)
+	out := []item{{rank: rankLosses, long: []segment{{" ", p.plain}}}}
+	if !s.hasSummary {
+		return out
+	}
+	out = append(out, s.losses())
 	if s.summary.Coverage >= 0 {
-		out = append(out, segment{"   coverage ", p.faint}, segment{formatShare(s.summary.Coverage), p.coverage(s.summary.Coverage)})
+		out = append(out, item{rank: rankCoverage, long: []segment{
+			{"   coverage ", p.faint}, {formatShare(s.summary.Coverage), p.coverage(s.summary.Coverage)},
+		}})
 	}
-	out = append(out, segment{"   map ", p.faint}, segment{formatShare(s.summary.MapUse), p.use(s.summary.MapUse)})
+	out = append(out, item{rank: rankMap, long: []segment{{"   map ", p.faint}, {formatShare(s.summary.MapUse), p.use(s.summary.MapUse)}}})
 	if s.totals.left > 0 {
-		out = append(out, segment{"   " + formatCount(s.totals.left) + " rows left, table full", p.warn})
+		rows := "   " + counted(s.totals.left, "row") + " left"
+		out = append(out, item{rank: rankDegraded, long: []segment{{rows + ", table full", p.warn}}, short: []segment{{rows, p.warn}}})
 	}
+	return append(out, s.degraded()...)
+}
+
+// degraded names the features that are off or lesser, or tells at least how many they are.
+func (s *screen) degraded() []item {
+	n := len(s.summary.Degraded)
+	if n == 0 {
+		return nil
+	}
+	var long []segment
 	for _, text := range s.summary.Degraded {
-		out = append(out, segment{"   ! " + printable(text), p.warn})
+		long = append(long, segment{"   ! " + printable(text), s.styles.warn})
 	}
-	return out
+	short := []segment{{fmt.Sprintf("   ! %d degraded", n), s.styles.warn}}
+	if segmentsWidth(long) <= segmentsWidth(short) {
+		short = long
+	}
+	return []item{{rank: rankDegraded, long: long, short: short}}
 }
 
 // losses names the heaviest loss beside their sum.
-func (s *screen) losses() []segment {
+func (s *screen) losses() item {
 	var sum uint64
 	var worst Loss
 	for _, l := range s.summary.Losses {
@@ -63,9 +101,13 @@ func (s *screen) losses() []segment {
 		}
 	}
 	if sum == 0 {
-		return []segment{{"losses ", s.styles.faint}, {"0", s.styles.good}}
+		return item{rank: rankLosses, long: []segment{{"losses ", s.styles.faint}, {"0", s.styles.good}}}
 	}
-	return []segment{{"LOSSES " + formatCount(sum) + " (" + printable(worst.Reason) + ")", s.styles.alarm}}
+	text := "LOSSES " + formatCount(sum)
+	return item{
+		rank: rankLosses, long: []segment{{text + " (" + printable(worst.Reason) + ")", s.styles.alarm}},
+		short: []segment{{text, s.styles.alarm}},
+	}
 }
 
 func (p *styles) coverage(share float64) paint {
@@ -83,24 +125,24 @@ func (p *styles) use(share float64) paint {
 }
 
 // state says what is not as at the start.
-func (s *screen) state() []segment {
-	var out []segment
-	tell := func(when bool, text string) {
+func (s *screen) state() []item {
+	var out []item
+	tell := func(when bool, rank int, text string, style paint) {
 		if when {
-			out = append(out, segment{"   ", s.styles.plain}, segment{text, s.styles.bold})
+			out = append(out, item{rank: rank, long: []segment{{"   ", s.styles.plain}, {text, style}}})
 		}
 	}
 	by := orders[s.order].name
 	if s.reverse {
 		by += ", reversed"
 	}
-	tell(s.order != 0 || s.reverse, "by "+by)
-	tell(s.translated, "translated only")
-	tell(s.single, "single connections")
-	tell(s.addresses, "addresses")
-	tell(s.text != "" && !s.typing, "filter: "+s.text)
-	if s.paused {
-		out = append([]segment{{"   ", s.styles.plain}, {" PAUSED ", s.styles.selected}}, out...)
-	}
+	bold := s.styles.bold
+	tell(s.listed && s.top > 0, rankAbove, "▲ "+counted(uint64(s.top), "row")+" above", s.styles.warn)
+	tell(s.paused, rankPaused, " PAUSED ", s.styles.selected)
+	tell(s.order != 0 || s.reverse, rankState, "by "+by, bold)
+	tell(s.translated, rankState, "translated only", bold)
+	tell(s.single, rankState, "single connections", bold)
+	tell(s.addresses, rankState, "addresses", bold)
+	tell(s.text != "" && !s.typing, rankState, "filter: "+s.text, bold)
 	return out
 }

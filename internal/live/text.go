@@ -109,6 +109,14 @@ func formatCount(n uint64) string {
 	return digits
 }
 
+// counted returns a number of things that have a regular plural.
+func counted(n uint64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return formatCount(n) + " " + thing
+}
+
 // shortCount returns a number in at most six characters: from 100,000 on in thousands, millions and above.
 func shortCount(n uint64) string {
 	if n < 100_000 {
