@@ -60,9 +60,9 @@ type askFlags struct {
 }
 
 func (f *askFlags) add(s *pflag.FlagSet) {
-	s.StringVar(&f.url, "api", "", "where the server is, a URL (default $SEINE_API, else http://"+defaultListen+")")
-	s.StringVar(&f.tokenFile, "token-file", "", "file with the bearer token (default the token in $SEINE_TOKEN, else none)")
-	s.StringVar(&f.ca, "ca-file", "", "certificates to trust, a PEM file (default those of the system)")
+	s.StringVar(&f.url, "api", "", "where the server is, a `URL` (default $SEINE_API, else http://"+defaultListen+")")
+	s.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the bearer token (default the token in $SEINE_TOKEN, else none)")
+	s.StringVar(&f.ca, "ca-file", "", "PEM `FILE` with the certificates to trust (default those of the system)")
 }
 
 // client returns a client of the server.
@@ -147,9 +147,17 @@ func asking(c *cobra.Command, run func(ctx context.Context, cmd *cobra.Command, 
 		if errors.Is(err, context.Canceled) && cmd.Context().Err() != nil {
 			return nil // Stopped by the user, as following is.
 		}
-		return err
+		return inFlags(err)
 	}
 	return c
+}
+
+// inFlags says what to do about a refusal in terms of flags instead of HTTP.
+func inFlags(err error) error {
+	if refused, ok := errors.AsType[*client.Error](err); ok && refused.Status == http.StatusUnauthorized {
+		refused.Wrong.Hint = "give the token by --token-file FILE or in $SEINE_TOKEN"
+	}
+	return err
 }
 
 // isTerminal says whether a writer is one.

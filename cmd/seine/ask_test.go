@@ -53,6 +53,8 @@ func TestAsking(t *testing.T) {
 	f(w("flows --since 2020-01-01T00:00:00Z --until 2020-01-02T00:00:00Z"), "nothing was found")
 	f([]string{"flows", `fwd.bytes > 400 && dst.kind == "Service"`}, cart, "!"+lookup)
 	f(w("flows --fields end,src.name,total.bytes -o wide"), "SRC.NAME", "TOTAL.BYTES", "21000")
+	f(w("flows --since 2020-01-01 --until now"), cart)
+	f([]string{"flows", "--since", "2020-01-01 16:00", "--until", "2020-01-02"}, "nothing was found")
 	f(w("flows -o wide"), "SNAT.ADDR", "IFACE", cart)
 	f(w("top src.name"), "SRC.NAME", "SUM(TOTAL.BYTES)", "frontend-1", "31.0 KiB")
 	f([]string{"top", "dst.port", "--measure", "count_distinct(src.addr)", "--limit", "1", "--other"}, "80", "(other)")
@@ -62,6 +64,8 @@ func TestAsking(t *testing.T) {
 	f(w("map --by pod -o mermaid"), "flowchart LR", `["shop/cart-1"]`)
 	f([]string{"query", "--measure", "count()", "--group-by", "proto", "--order", "-count()"}, "TCP", "UDP", "3")
 	f([]string{"query", "--measure", "p99(total.bytes)", "--step", "1h"}, "TIME", "P99(TOTAL.BYTES)")
+	f(w("query"), "SRC.NAME", "FWD.BYTES", "!CT_ZONE")
+	f(w("query -o wide"), "CT_ZONE")
 }
 
 // TestAskedOutputs reads what programs are to read.
@@ -112,6 +116,10 @@ func TestExitCodes(t *testing.T) {
 	f(exitUsage, "unknown flag", "flows", "--prot", "1")
 	f(exitUsage, "--last", "flows", "--last", "0")
 	f(exitUsage, "--since", "flows", "--since", "yesterday")
+	f(exitUsage, "--since \"-5m\"", "flows", "--since", "-5m")
+	f(exitUsage, "--since 1h --until 2h", "flows", "--since", "1h", "--until", "2h")
+	f(exitUsage, "--until \"soon\"", "flows", "--until", "soon")
+	f(exitUsage, "whole number from 1 to 100000", "flows", "--last", "many")
 	f(exitUsage, "output", "flows", "-o", "xml")
 	f(exitUsage, "--not", "flows", "--not")
 	f(exitUsage, "src.name", "top")

@@ -129,7 +129,7 @@ func valueText(b *query.Block, i, row int) string {
 	case c.Null != nil && c.Null[row]:
 		return "-"
 	case c.Kind == flow.TimeField && c.Ints != nil:
-		return clock(c.Ints[row])
+		return clock(c.Ints, row)
 	case c.Kind == flow.BytesField:
 		return bytesText(c, row)
 	case c.Floats != nil:
@@ -151,11 +151,16 @@ func bytesText(c *query.Column, row int) string {
 	return flow.FormatBytes(uint64(n))
 }
 
-// clock shows a time of today by the clock, others with their day.
-func clock(nanoseconds int64) string {
-	t := time.Unix(0, nanoseconds)
-	if now := time.Now(); t.YearDay() == now.YearDay() && t.Year() == now.Year() {
+// clock shows times of today by the clock. Where the first or the last of them is of another day, all have their day.
+func clock(nanoseconds []int64, row int) string {
+	t := time.Unix(0, nanoseconds[row])
+	if isToday(t) && isToday(time.Unix(0, nanoseconds[0])) && isToday(time.Unix(0, nanoseconds[len(nanoseconds)-1])) {
 		return t.Format("15:04:05.000")
 	}
 	return t.Format("2006-01-02 15:04:05")
+}
+
+func isToday(t time.Time) bool {
+	now := time.Now()
+	return t.YearDay() == now.YearDay() && t.Year() == now.Year()
 }

@@ -72,18 +72,19 @@ func newDemoCommand() *cobra.Command {
 	}
 	stored.add(c.Flags(), false)
 	served.add(c.Flags())
-	c.Flags().StringVar(&rules, "rules", "", "write the Services' rules with iptables or nftables (default what works)")
-	c.Flags().StringArrayVar(&faults, "fault", nil, "switch a fault on from the start; may be repeated")
-	c.Flags().StringVarP(&output, "output", "o", "", "how: live (the default on a terminal), or as lines: "+outputNames())
+	c.Flags().StringVar(&rules, "rules", "", "write the Services' rules with `PROGRAM`, iptables or nftables (default what works)")
+	c.Flags().StringArrayVar(&faults, "fault", nil, "switch a `FAULT` on from the start; may be repeated")
+	c.Flags().StringVarP(&output, "output", "o", "", "`HOW`: live (the default on a terminal), or as lines: "+outputNames())
 	return c
 }
 
 func demoHelp() string {
 	var b strings.Builder
 	b.WriteString("Build a miniature cluster of network namespaces, drive bounded traffic through it and watch it.\n" +
-		"Nothing outside the namespaces is touched, and everything is gone at the end.\n\nFaults:\n")
-	for _, f := range demo.Faults() {
-		fmt.Fprintf(&b, "  %-26s %s\n", f.Name, f.Doc)
+		"Nothing outside the namespaces is touched, and everything is gone at the end.\n" +
+		"In the live view ? shows the keys, and the digits switch the faults on and off.\n\nFaults:\n")
+	for i, f := range demo.Faults() {
+		fmt.Fprintf(&b, "  %d  %-26s %s\n", i+1, f.Name, f.Doc)
 	}
 	return b.String()
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/seine-net/seine/internal/agent"
 	"github.com/seine-net/seine/internal/capture"
+	"github.com/seine-net/seine/internal/query"
 )
 
 // maxMaxFlows keeps the flow maps' size, for which the kernel takes memory when they are made, within a gigabyte.
@@ -31,20 +32,20 @@ type captureFlags struct {
 
 func (f *captureFlags) add(s *pflag.FlagSet, interval time.Duration) {
 	c := &f.config
-	s.StringArrayVar(&c.Interfaces, "interface", nil, "interface to watch, a name or a /regular expression/; may be repeated (default all)")
-	s.StringArrayVar(&c.Exclude, "exclude", nil, "interface not to watch, likewise; wins over --interface")
+	s.StringArrayVar(&c.Interfaces, "interface", nil, "interface to watch, the `NAME` or a /regular expression/; may be repeated (default all)")
+	s.StringArrayVar(&c.Exclude, "exclude", nil, "interface not to watch, a `NAME` likewise; wins over --interface")
 	s.Uint32Var(&c.Sampling, "sampling", 1, "count one packet in `N`, 1 or more")
 	s.DurationVar(&c.Interval, "interval", interval, "time between reports, at least "+agent.MinInterval.String())
 	s.Uint32Var(&c.MaxFlows, "max-flows", 120000, "room in the kernel for `N` flows (a connection on an interface) an interval")
-	s.StringArrayVar(&c.Rules, "filter", nil, "filter rule, may be repeated; the first that matches decides: "+capture.RuleSyntax)
-	s.StringVar(&f.filterDefault, "filter-default", "accept", "what happens to packets that no rule matches: accept or reject")
-	s.StringVar(&c.NATSource, "nat-source", capture.SourceAuto, "where translations come from: "+strings.Join(capture.Sources, ", "))
-	s.StringVar(&c.Attach, "attach", "auto", "how programs are attached: auto, tcx or clsact")
-	s.StringVar(&c.Position, "position", "head", "where among other programs: head sees packets before others take them, tail what they left")
-	s.StringVar(&c.Node, "node", "", "name of this node in records (default the host name)")
-	s.StringVar(&c.NetNS, "netns", "", "network namespace to watch, a path such as /proc/PID/ns/net (default the own)")
+	s.StringArrayVar(&c.Rules, "filter", nil, "filter `RULE`, may be repeated; the first that matches decides: "+capture.RuleSyntax)
+	s.StringVar(&f.filterDefault, "filter-default", "accept", "`WHAT` happens to packets that no rule matches: accept or reject")
+	s.StringVar(&c.NATSource, "nat-source", capture.SourceAuto, "where translations come from, a `SOURCE`: "+strings.Join(capture.Sources, ", "))
+	s.StringVar(&c.Attach, "attach", "auto", "`HOW` programs are attached: auto, tcx or clsact")
+	s.StringVar(&c.Position, "position", "head", "`WHERE` among other programs: head sees packets before others take them, tail what they left")
+	s.StringVar(&c.Node, "node", "", "`NAME` of this node in records (default the host name)")
+	s.StringVar(&c.NetNS, "netns", "", "network namespace to watch, a `PATH` such as /proc/PID/ns/net (default the own)")
 	s.DurationVar(&f.duration, "duration", 0, "end by itself after this time; 0 means to go on until stopped")
-	s.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	s.StringVar(&f.logLevel, "log-level", "info", "least `LEVEL` that is logged: debug, info, warn or error")
 }
 
 // finish checks what the flags hold beyond their types, and returns a logger.
@@ -96,11 +97,15 @@ func checkNetNS(path string) error {
 	return nil
 }
 
+var wholeLines = fmt.Sprintf("a whole number from 1 to %d", query.MaxLimit)
+
 // accepted says what flags take that have a range.
 var accepted = map[string]string{
 	"sampling":  fmt.Sprintf("a whole number from 1 to %d", uint32(math.MaxUint32)),
 	"max-flows": fmt.Sprintf("a whole number from 1 to %d", maxMaxFlows),
 	"interval":  fmt.Sprintf("a time with its unit, such as 500ms, 5s or 1m, of at least %v", agent.MinInterval),
+	"last":      wholeLines,
+	"limit":     wholeLines,
 	"duration":  "a time with its unit, such as 500ms, 5s or 1m, or 0 to go on until stopped",
 }
 

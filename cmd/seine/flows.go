@@ -33,6 +33,7 @@ func newFlowsCommand() *cobra.Command {
 		Short: "List connections that a server knows",
 		Long: "The filter is a condition in CEL over the fields that seine fields lists, such as\n" +
 			`  seine flows 'dst.port == 443 && total.bytes > 1048576'` + "\n" +
+			"A line is a record: one connection during one interval of its agent, so that a long download gives several.\n" +
 			"Flags filter as well: values of one flag are alternatives, different flags must all hold.",
 		Args: atMostOne,
 	}, func(ctx context.Context, cmd *cobra.Command, args []string) error {
@@ -42,10 +43,10 @@ func newFlowsCommand() *cobra.Command {
 	s.SortFlags = false
 	f.conditions.add(s)
 	f.period.add(s)
-	s.IntVar(&f.last, "last", 20, "list the newest `N`")
+	s.IntVar(&f.last, "last", 20, "list the `N` newest records")
 	s.BoolVarP(&f.follow, "follow", "f", false, "go on with connections as they are recorded; with --last or --since, the earlier ones first")
-	s.StringSliceVar(&f.fields, "fields", nil, "which fields, separated by commas (default a table of the connection; with json and csv all)")
-	s.StringVarP(&f.output, "output", "o", "table", "how: table, wide, json (an object a line) or csv")
+	s.StringSliceVar(&f.fields, "fields", nil, "which `FIELDS`, separated by commas (default a table of the connection; with json and csv all)")
+	s.StringVarP(&f.output, "output", "o", "table", "`HOW`: table, wide, json (an object a line) or csv")
 	f.ask.add(s)
 	f.conditions.complete(c, &f.ask)
 	_ = c.RegisterFlagCompletionFunc("fields", completeFields(isAny))

@@ -36,6 +36,8 @@ func TestBadInput(t *testing.T) {
 	f("agent|--output|yaml", `output "yaml"`, "json, netobserv, table, csv")
 	f("agent|-o|", `output ""`, "json, netobserv, table, csv")
 	f("agent|--export|kafka", `--export "kafka"`, "stdout")
+	f("agent|--server|foo", "--server foo", "HOST:PORT")
+	f("agent|--server|127.0.0.1:1|--server-plain|--server-token-file|/nowhere", "--server-token-file", "/nowhere")
 	f("agent|--filter-default|drop", `--filter-default "drop"`, "accept or reject")
 	f("agent|--attach|xdp", `attach mode "xdp"`, "auto, tcx, clsact")
 	f("agent|--position|middle", `position "middle"`, "head, tail")

@@ -39,7 +39,7 @@ func newMapCommand() *cobra.Command {
 	c := asking(&cobra.Command{
 		Use:   "map [FILTER]",
 		Short: "Show who speaks to whom: clients, and who answered them",
-		Long: "Edges lead from clients to the backends that answered; the largest are shown. With -o dot or mermaid they are a graph:\n" +
+		Long: "Edges lead from clients to the backends that answered; the largest are shown, with how many records made them. With -o dot or mermaid they are a graph:\n" +
 			"  seine map -o dot | dot -Tsvg >map.svg",
 		Args: atMostOne,
 	}, func(ctx context.Context, cmd *cobra.Command, args []string) error {
@@ -66,9 +66,9 @@ func newMapCommand() *cobra.Command {
 	s.SortFlags = false
 	f.conditions.add(s)
 	f.period.add(s)
-	s.StringVar(&by, "by", by, "what nodes are: "+strings.Join(levelNames(), ", "))
-	s.IntVar(&most, "limit", most, "largest `N`umber of edges")
-	s.StringVarP(&output, "output", "o", output, "how: "+strings.Join(mapOutputs(), ", "))
+	s.StringVar(&by, "by", by, "what nodes are, a `LEVEL`: "+strings.Join(levelNames(), ", "))
+	s.IntVar(&most, "limit", most, "show the `N` largest edges")
+	s.StringVarP(&output, "output", "o", output, "`HOW`: "+strings.Join(mapOutputs(), ", "))
 	f.ask.add(s)
 	f.output = "table"
 	f.conditions.complete(c, &f.ask)

@@ -29,12 +29,12 @@ func (f *measureFlags) add(c *cobra.Command) {
 	f.conditions.add(s)
 	f.period.add(s)
 	s.StringArrayVar(&f.request.Measures, "measure", f.request.Measures,
-		"what is computed of each group, may be repeated: count(), or sum, avg, min, max, count_distinct or p99 of a field")
-	s.StringVar(&f.request.Order, "order", "", "columns to sort by, separated by commas, with - in front for descending")
-	s.IntVar(&f.request.Limit, "limit", f.request.Limit, "largest `N`umber of lines")
+		"what is computed of each group, a `MEASURE`; may be repeated: count() of records, or sum, avg, min, max, count_distinct or p99 of a field")
+	s.StringVar(&f.request.Order, "order", "", "`COLUMNS` to sort by, separated by commas, with - in front for descending")
+	s.IntVar(&f.request.Limit, "limit", f.request.Limit, "at most `N` lines")
 	s.BoolVar(&f.request.Other, "other", false, "add a line of all that the limit cut")
-	s.StringVar(&f.request.Compare, "compare", "", "compare with the period that was so much earlier, such as 1h or 7d")
-	s.StringVarP(&f.output, "output", "o", "table", "how: table, wide (exact numbers), json (an object a line) or csv")
+	s.StringVar(&f.request.Compare, "compare", "", "compare with the period that was this `TIME` earlier, such as 1h or 7d")
+	s.StringVarP(&f.output, "output", "o", "table", "`HOW`: table, wide (exact numbers), json (an object a line) or csv")
 	f.ask.add(s)
 	f.conditions.complete(c, &f.ask)
 	_ = c.RegisterFlagCompletionFunc("measure", completeMeasures)
@@ -76,6 +76,7 @@ func newTopCommand() *cobra.Command {
 		Use:   "top FIELD...",
 		Short: "Rank groups of connections, by their bytes unless told otherwise",
 		Long: "Each combination of the fields' values is a group; seine fields lists the fields. The order is by the first measure.\n" +
+			"count() counts records: one per connection and interval of its agent, so that a long download counts several times.\n" +
 			"  seine top src.workload.name backend.workload.name --since 6h\n" +
 			"  seine top dst.port --measure 'count_distinct(src.addr)' --namespace shop",
 		Args:              atLeastOne,
@@ -92,7 +93,7 @@ func newTopCommand() *cobra.Command {
 		return f.write(cmd, a)
 	})
 	f.add(c)
-	c.Flags().StringVar(&filter, "filter", "", "condition in CEL")
+	c.Flags().StringVar(&filter, "filter", "", "`CONDITION` in CEL")
 	return c
 }
 
@@ -124,11 +125,11 @@ func newQueryCommand() *cobra.Command {
 	})
 	s := c.Flags()
 	s.SortFlags = false
-	s.StringVar(&filter, "filter", "", "condition in CEL")
-	s.StringSliceVar(&f.request.GroupBy, "group-by", nil, "fields whose values make the groups, separated by commas")
-	s.StringSliceVar(&f.request.Fields, "fields", nil, "fields of rows, separated by commas (default all)")
-	s.StringVar(&f.request.Step, "step", "", "divide time into steps, such as 1m")
-	s.StringVar(&f.request.Dataset, "dataset", "", "what is asked (default flows)")
+	s.StringVar(&filter, "filter", "", "`CONDITION` in CEL")
+	s.StringSliceVar(&f.request.GroupBy, "group-by", nil, "`FIELDS` whose values make the groups, separated by commas")
+	s.StringSliceVar(&f.request.Fields, "fields", nil, "`FIELDS` of rows, separated by commas (default the main ones in a table, else all)")
+	s.StringVar(&f.request.Step, "step", "", "divide time into steps of this `TIME`, such as 1m")
+	s.StringVar(&f.request.Dataset, "dataset", "", "`DATASET` that is asked (default flows)")
 	f.add(c)
 	_ = c.RegisterFlagCompletionFunc("group-by", completeFields(isGroup))
 	_ = c.RegisterFlagCompletionFunc("fields", completeFields(func(*flow.Field) bool { return true }))
@@ -144,6 +145,7 @@ func dashOrNothing(_ *cobra.Command, args []string) error {
 
 func (f *measureFlags) query(ctx context.Context, cmd *cobra.Command, filter string, args []string) (*query.Answer, error) {
 	if len(args) == 0 {
+		f.request.Fields = f.fields()
 		return f.answer(ctx, filter)
 	}
 	if err := checkAnswerOutput(f.output); err != nil {
@@ -157,6 +159,19 @@ func (f *measureFlags) query(ctx context.Context, cmd *cobra.Command, filter str
 		return nil, usageError{err}
 	}
 	return f.asked(ctx, request)
+}
+
+// fields are those asked for. A table of rows has the main ones unless told otherwise; none asks for all.
+func (f *measureFlags) fields() []string {
+	r := &f.request
+	if f.output != "table" || len(r.Fields) > 0 || len(r.Measures) > 0 || len(r.GroupBy) > 0 || r.Step != "" {
+		return r.Fields
+	}
+	var shown []string
+	for _, field := range flow.ShownFields() {
+		shown = append(shown, field.Name)
+	}
+	return shown
 }
 
 // onlyAsking refuses flags that a request from standard input would override.

@@ -51,7 +51,7 @@ func (f *sendFlags) open(capture *captureFlags, log *slog.Logger) (*delivery, er
 	if f.server == "" {
 		return nil, nil
 	}
-	node, err := nodeName(capture.config.Node)
+	node, err := ownName(capture.config.Node)
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +69,8 @@ func (f *sendFlags) open(capture *captureFlags, log *slog.Logger) (*delivery, er
 	return d, nil
 }
 
-// nodeName is the name that an agent has in its records.
-func nodeName(given string) (string, error) {
+// ownName is the name that an agent has in its records.
+func ownName(given string) (string, error) {
 	if given != "" {
 		return given, nil
 	}
@@ -131,7 +131,7 @@ func undelivered(s *wire.Stats) error {
 		count uint64
 		text  string
 	}{
-		{s.Queued, cmp.Or(s.LastError, "the server does not answer in time")},
+		{s.Queued, cmp.Or(s.LastError, "the server did not answer in time")},
 		{s.Full, "the queue was full, see --queue-bytes"},
 		{s.Refused, "the server refused them"},
 		{s.Unsendable, "they were too large"},

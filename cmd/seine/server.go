@@ -49,12 +49,12 @@ func newServerCommand() *cobra.Command {
 	s := c.Flags()
 	stored.add(s, true)
 	served.add(s)
-	s.StringVar(&agents.listen, "agents-listen", defaultAgentsListen, "where agents connect; beyond loopback with TLS only")
-	s.StringVar(&agents.tls.Cert, "agents-tls-cert", "", "certificate for agents, a PEM file")
-	s.StringVar(&agents.tls.Key, "agents-tls-key", "", "key of that certificate, a PEM file")
-	s.StringVar(&agents.tls.CA, "agents-tls-client-ca", "", "certificates that must have signed those of agents, a PEM file")
-	s.StringVar(&agents.tokenFile, "agents-token-file", "", "file with the bearer tokens that agents may present, one a line")
-	s.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	s.StringVar(&agents.listen, "agents-listen", defaultAgentsListen, "`HOST:PORT` where agents connect; beyond loopback with TLS only")
+	s.StringVar(&agents.tls.Cert, "agents-tls-cert", "", "PEM `FILE` with the certificate for agents")
+	s.StringVar(&agents.tls.Key, "agents-tls-key", "", "PEM `FILE` with the key of that certificate")
+	s.StringVar(&agents.tls.CA, "agents-tls-client-ca", "", "PEM `FILE` with the certificates that must have signed those of agents")
+	s.StringVar(&agents.tokenFile, "agents-token-file", "", "`FILE` with the bearer tokens that agents may present, one a line")
+	s.StringVar(&level, "log-level", "info", "least `LEVEL` that is logged: debug, info, warn or error")
 	return c
 }
 

@@ -161,18 +161,22 @@ func TestServerAndAgent(t *testing.T) {
 		s.talk(s.server, 1)
 		return len(records(t, ask(server).out)) > 0
 	})
-	if got := server.ask("flows", "--ca-file", file("ca")); got.code != exitRefused {
+	if got := server.ask("flows", "--ca-file", file("ca")); got.code != exitRefused || !strings.Contains(got.errs, "--token-file") {
 		t.Errorf("without a token: exit code %d, errors %q; want %d", got.code, got.errs, exitRefused)
 	}
 	if got := server.ask("flows", "--token-file", file("token")); got.code != exitUnreachable {
 		t.Errorf("without trust in the certificate: exit code %d, errors %q; want %d", got.code, got.errs, exitUnreachable)
+	}
+	plain := "http://" + strings.TrimPrefix(server.api, "https://")
+	if got := seine(t, "flows", "--api", plain); got.code != exitUnreachable || !strings.Contains(got.errs, "want "+server.api) {
+		t.Errorf("plain HTTP to TLS: exit code %d, errors %q; want %d and the right URL", got.code, got.errs, exitUnreachable)
 	}
 	if got := server.end(os.Interrupt); got.code != 0 {
 		t.Errorf("server: exit code %d, errors %q", got.code, got.errs)
 	}
 	s.talk(s.server, 3) // While the server is away.
 	before := agent.end(os.Interrupt)
-	if before.code == 0 || !strings.Contains(before.errs, "records") {
+	if before.code == 0 || !strings.Contains(before.errs, "records were not delivered to "+server.agents) {
 		t.Errorf("an agent whose records did not arrive ends with %d, errors %q", before.code, before.errs)
 	}
 	again := serve(t, serverFlags...)

@@ -29,7 +29,7 @@ func newStatusCommand() *cobra.Command {
 			return showStatus(cmd.Context(), cmd.OutOrStdout(), output == "json")
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "table", "how: table or json")
+	c.Flags().StringVarP(&output, "output", "o", "table", "`HOW`: table or json")
 	return c
 }
 

@@ -31,7 +31,7 @@ type storeFlags struct {
 func (f *storeFlags) add(s *pflag.FlagSet, dir bool) {
 	f.maxAge, f.maxBytes = ageValue(14*24*time.Hour), bytesValue(10<<30)
 	if dir {
-		s.StringVar(&f.dir, "data-dir", "", "folder to keep records in (default $XDG_STATE_HOME/seine, else ~/.local/state/seine)")
+		s.StringVar(&f.dir, "data-dir", "", "`FOLDER` to keep records in (default $XDG_STATE_HOME/seine, else ~/.local/state/seine)")
 	}
 	s.Var(&f.maxAge, "max-age", "how long records are kept, such as 12h, 7d or 2w; 0 is without limit")
 	s.Var(&f.maxBytes, "max-bytes", "how large the files may become before the oldest go, such as 500MiB or 10GiB; 0 is without limit")
@@ -142,13 +142,13 @@ type apiFlags struct {
 }
 
 func (f *apiFlags) add(s *pflag.FlagSet) {
-	s.StringVar(&f.listen, "listen", defaultListen, "where the HTTP API is served; beyond loopback it needs tokens or an OpenID Connect issuer")
-	s.StringVar(&f.tokenFile, "api-token-file", "", "file with the bearer tokens that the API accepts, one a line")
-	s.StringVar(&f.oidcIssuer, "oidc-issuer", "", "OpenID Connect issuer whose ID tokens the API accepts, a URL")
-	s.StringVar(&f.oidcAudience, "oidc-audience", "", "audience that these ID tokens must be for: the client ID")
-	s.StringVar(&f.tls.Cert, "api-tls-cert", "", "certificate of the API, a PEM file; without it the API speaks plain HTTP")
-	s.StringVar(&f.tls.Key, "api-tls-key", "", "key of that certificate, a PEM file")
-	s.StringVar(&f.tls.CA, "api-tls-client-ca", "", "certificates that must have signed those of the API's clients, a PEM file")
+	s.StringVar(&f.listen, "listen", defaultListen, "`HOST:PORT` where the HTTP API is served; beyond loopback it needs tokens or an OpenID Connect issuer")
+	s.StringVar(&f.tokenFile, "api-token-file", "", "`FILE` with the bearer tokens that the API accepts, one a line")
+	s.StringVar(&f.oidcIssuer, "oidc-issuer", "", "OpenID Connect issuer whose ID tokens the API accepts, a `URL`")
+	s.StringVar(&f.oidcAudience, "oidc-audience", "", "audience that these ID tokens must be for: the client `ID`")
+	s.StringVar(&f.tls.Cert, "api-tls-cert", "", "PEM `FILE` with the certificate of the API; without it the API speaks plain HTTP")
+	s.StringVar(&f.tls.Key, "api-tls-key", "", "PEM `FILE` with the key of that certificate")
+	s.StringVar(&f.tls.CA, "api-tls-client-ca", "", "PEM `FILE` with the certificates that must have signed those of the API's clients")
 }
 
 func (f *apiFlags) authenticators(log *slog.Logger) ([]api.Authenticator, error) {

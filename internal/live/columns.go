@@ -1,6 +1,7 @@
 package live
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +13,7 @@ type column struct {
 	title string
 	width int
 	right bool
-	// rank tells which columns go first where there is no room: the highest.
+	// rank tells which columns go first where there is no room: the highest. Columns of one rank go together.
 	rank int
 	// order is the order that sorts by the column, if one does.
 	order string
@@ -21,19 +22,25 @@ type column struct {
 	append func(dst []byte, c *column, r *row, now time.Time, s *styles) []byte
 }
 
+// maxRank is the highest rank of a column.
+const maxRank = 7
+
+// lastBasic is the last rank of the columns that come before whole names, as do those that the rows are sorted by.
+const lastBasic = 1
+
 var columns = []column{
 	{title: "RATE", width: 12, right: true, rank: 0, order: "rate", append: appendRate},
-	{title: "ACTIVITY", width: 10, rank: 6, append: appendActivity},
+	{title: "ACTIVITY", width: 10, rank: 5, append: appendActivity},
 	{title: "SENT", width: 10, right: true, rank: 2, order: "bytes", append: appendSent},
-	{title: "RECEIVED", width: 10, right: true, rank: 3, order: "bytes", append: appendReceived},
-	{title: "PKTS", width: 7, right: true, rank: 7, append: appendPackets},
+	{title: "RECEIVED", width: 10, right: true, rank: 2, order: "bytes", append: appendReceived},
+	{title: "PKTS", width: 7, right: true, rank: 6, append: appendPackets},
 	{
 		title: "CONNS", width: 6, right: true, rank: 1, order: "connections", append: appendConns,
 		hidden: func(m *model) bool { return m.single },
 	},
-	{title: "NAT", width: 4, rank: 5, append: appendNAT},
-	{title: "IFACE", width: 15, rank: 8, append: appendIface},
-	{title: "SEEN", width: 5, right: true, rank: 4, order: "recent", append: appendSeen},
+	{title: "NAT", width: 4, rank: 4, append: appendNAT},
+	{title: "IFACE", width: 15, rank: 7, append: appendIface},
+	{title: "SEEN", width: 5, right: true, rank: 3, order: "recent", append: appendSeen},
 }
 
 const (
@@ -41,42 +48,55 @@ const (
 	protoWidth = 6
 	// before is what stands left of the path: the mark of the selection, the protocol and a gap.
 	before = 1 + protoWidth + gap
-	// leastPath is how wide the path stays at the cost of columns; on wide screens it is pathShare of the width.
-	leastPath = 48
-	pathShare = 0.45
+	// leastPath is how wide the path stays at the cost of columns.
+	leastPath = 44
+	// briefShare and wholeShare bound the shares of the screen's width that the path takes from columns: for names
+	// without their namespaces, and with them.
+	briefShare = 0.75
+	wholeShare = 0.5
 )
 
 // fit returns the columns that there is room for, and the width of the path.
 func (m *model) fit() (shown []*column, path int) {
 	path = m.width - before
-	least := max(leastPath, int(pathShare*float64(m.width)))
-	rank := 0
-	for ; rank < len(columns); rank++ {
-		c := columnOf(rank)
-		if c.hidden != nil && c.hidden(m) {
-			continue
+	whole := m.need.least(m.width)
+	var fits [maxRank + 1]bool
+	for rank := range fits {
+		least := whole
+		if m.matters(rank) {
+			least = leastPath
 		}
-		if path-gap-c.width < least {
-			break
+		if need := m.rankWidth(rank); path-need >= least {
+			fits[rank] = true
+			path -= need
 		}
-		path -= gap + c.width
 	}
 	for i := range columns {
-		if c := &columns[i]; c.rank < rank && (c.hidden == nil || !c.hidden(m)) {
+		if c := &columns[i]; fits[c.rank] && !c.hiddenIn(m) {
 			shown = append(shown, c)
 		}
 	}
 	return shown, max(path, 0)
 }
 
-func columnOf(rank int) *column {
+// matters tells whether the columns of a rank come before whole names.
+func (m *model) matters(rank int) bool {
+	return rank <= lastBasic || slices.ContainsFunc(columns, func(c column) bool {
+		return c.rank == rank && c.order == orders[m.order].name
+	})
+}
+
+// rankWidth returns what the columns of a rank take.
+func (m *model) rankWidth(rank int) (sum int) {
 	for i := range columns {
-		if columns[i].rank == rank {
-			return &columns[i]
+		if c := &columns[i]; c.rank == rank && !c.hiddenIn(m) {
+			sum += gap + c.width
 		}
 	}
-	panic("BUG: no column has the rank")
+	return sum
 }
+
+func (c *column) hiddenIn(m *model) bool { return c.hidden != nil && c.hidden(m) }
 
 // appendCell appends a text in the column's width.
 func (c *column) appendCell(dst []byte, text string, p paint) []byte {

@@ -8,19 +8,24 @@ import (
 	"github.com/seine-net/seine/internal/flow"
 )
 
-// detailsLines is the height of the pane, wideEnough the list that must remain above it.
+// detailsLines is the height of the pane, listAbove what must remain of the list above it.
 const (
 	detailsLines = 17
 	listAbove    = 5
 )
 
-// listWithDetails puts the pane below the list where both fit, else in its place.
-func (s *screen) listWithDetails(bottom int) {
-	if above := bottom - detailsLines; above-s.lines > listAbove {
-		s.list(above)
-		s.fill(above)
+// listEnd returns the line at which the list ends above the body's end or the pane; 0 if the pane takes its place.
+func (m *model) listEnd(bottom int) int {
+	switch {
+	case m.pane == helpPane:
+		return 0
+	case m.pane == detailsPane && m.current() != nil:
+		if above := bottom - detailsLines; above-titlesLine > listAbove {
+			return above
+		}
+		return 0
 	}
-	s.details(s.current())
+	return bottom
 }
 
 func (s *screen) details(r *row) {
@@ -47,11 +52,15 @@ func (s *screen) what(r *row) string {
 	case r.conns == 1:
 		return ", one connection"
 	}
-	return ", " + formatCount(r.conns) + " connections"
+	return ", " + counted(r.conns, "connection")
 }
 
 func (s *screen) rule(title string) {
-	s.line(segment{"──", s.styles.faint}, segment{title, s.styles.bold}, segment{strings.Repeat("─", max(0, s.width-2-width(title))), s.styles.faint})
+	s.line(s.ruleSegments(title)...)
+}
+
+func (s *screen) ruleSegments(title string) []segment {
+	return []segment{{"──", s.styles.faint}, {title, s.styles.bold}, {strings.Repeat("─", max(0, s.width-2-width(title))), s.styles.faint}}
 }
 
 // fact writes a line with a label.
@@ -137,7 +146,7 @@ func printables(lines [3]string) [3]string {
 }
 
 func volumeText(r *row, v flow.Volume, way int) string {
-	text := fmt.Sprintf("%s in %s packets, now %s", flow.FormatBytes(v.Bytes), formatCount(v.Packets), formatRate(r.rate[way]))
+	text := fmt.Sprintf("%s in %s, now %s", flow.FormatBytes(v.Bytes), counted(v.Packets, "packet"), formatRate(r.rate[way]))
 	if r.estimated() {
 		text += fmt.Sprintf("   estimated: one packet in %s was counted", formatCount(uint64(r.sampling)))
 	}

@@ -16,10 +16,12 @@ func (s *screen) lastLine() []segment {
 	if s.pane == helpPane {
 		return s.helpKeys()
 	}
-	out := []item{{long: []segment{{" ", p.plain}}}}
+	var out []item
+	before := " "
 	for i, b := range bindings {
 		if b.short != "" {
-			out = append(out, item{rank: i, long: []segment{{" " + b.shown, p.bold}, {" " + b.short + " ", p.faint}}})
+			out = append(out, item{rank: i, long: []segment{{before + b.shown, p.bold}, {" " + b.short, p.faint}}})
+			before = "  "
 		}
 	}
 	return fitItems(s.width, out)
@@ -38,13 +40,14 @@ func (s *screen) toggleLines() [][]segment {
 			state = "… "
 		}
 		text := state + printable(t.Name)
-		need := 1 + width(t.Key) + 1 + width(text) + 2
-		if need > left || lines == nil {
+		both := []segment{{"   " + t.Key + " ", s.styles.bold}, {text, style}}
+		if segmentsWidth(both) > left || lines == nil {
 			lines, left = append(lines, nil), s.width
+			both[0].text = " " + t.Key + " "
 		}
-		left -= need
+		left -= segmentsWidth(both)
 		last := &lines[len(lines)-1]
-		*last = append(*last, segment{" " + t.Key + " ", s.styles.bold}, segment{text + "  ", style})
+		*last = append(*last, both...)
 	}
 	return lines
 }

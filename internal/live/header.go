@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// header writes the two lines on top: what passes, and how well it is seen.
-func (s *screen) header() {
+// header writes the two lines on top: what passes, and how well it is seen; above is the number of rows that are
+// scrolled out of sight.
+func (s *screen) header(above int) {
 	s.line(fitItems(s.width, s.traffic())...)
-	s.line(fitItems(s.width, append(s.health(), s.state()...))...)
+	s.line(fitItems(s.width, append(s.health(), s.state(above)...))...)
 }
 
 // traffic says what passes.
@@ -125,7 +126,7 @@ func (p *styles) use(share float64) paint {
 }
 
 // state says what is not as at the start.
-func (s *screen) state() []item {
+func (s *screen) state(above int) []item {
 	var out []item
 	tell := func(when bool, rank int, text string, style paint) {
 		if when {
@@ -137,12 +138,16 @@ func (s *screen) state() []item {
 		by += ", reversed"
 	}
 	bold := s.styles.bold
-	tell(s.listed && s.top > 0, rankAbove, "▲ "+counted(uint64(s.top), "row")+" above", s.styles.warn)
+	tell(above > 0, rankAbove, "▲ "+counted(uint64(above), "row")+" above", s.styles.warn)
 	tell(s.paused, rankPaused, " PAUSED ", s.styles.selected)
 	tell(s.order != 0 || s.reverse, rankState, "by "+by, bold)
 	tell(s.translated, rankState, "translated only", bold)
 	tell(s.single, rankState, "single connections", bold)
 	tell(s.addresses, rankState, "addresses", bold)
-	tell(s.text != "" && !s.typing, rankState, "filter: "+s.text, bold)
+	if s.text != "" && !s.typing {
+		out = append(out, item{
+			rank: rankDegraded, long: []segment{{"   filter: " + s.text, bold}}, short: []segment{{"   filtered", bold}},
+		})
+	}
 	return out
 }

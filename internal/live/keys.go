@@ -27,19 +27,19 @@ func init() {
 		{[]string{"q", "ctrl+c"}, "q", "quit", "leave", quit},
 		{[]string{"?"}, "?", "help", "show the keys and what the columns mean", change(func(m *model) { m.show(helpPane) })},
 		{[]string{"enter"}, "enter", "details", "show all that is known of the selected row", change(func(m *model) { m.show(detailsPane) })},
-		{[]string{"/"}, "/", "filter", "show only rows with these words in a name, address, port, protocol or interface", change(func(m *model) { m.typing = true })},
+		{[]string{"/"}, "/", "filter", "show only rows with these words in a name, address, port, protocol or interface", change(startFilter)},
 		{[]string{"s"}, "s", "sort", "sort by rate, bytes, connections, recent, name in turn", change(func(m *model) { m.order = (m.order + 1) % len(orders) })},
 		{[]string{"r"}, "r", "reverse", "reverse the order", change(func(m *model) { m.reverse = !m.reverse })},
 		{[]string{"e"}, "e", "expand", "show each connection, or those of a client to a backend as one row", change(expand)},
 		{[]string{"t"}, "t", "translated", "show only connections that were translated", change(func(m *model) { m.translated = !m.translated })},
 		{[]string{"n"}, "n", "names", "show names or addresses", change(func(m *model) { m.addresses, m.need = !m.addresses, pathNeed{} })},
 		{[]string{"p", "space"}, "p", "pause", "hold the picture (also space); counting goes on", change(pause)},
-		{[]string{"up", "k"}, "↑ k", "", "select the row above", change(func(m *model) { m.move(-1) })},
-		{[]string{"down", "j"}, "↓ j", "", "select the row below", change(func(m *model) { m.move(1) })},
+		{[]string{"up", "k"}, "↑ k", "", "select the row above, or scroll the help", change(func(m *model) { m.move(-1) })},
+		{[]string{"down", "j"}, "↓ j", "", "select the row below, or scroll the help", change(func(m *model) { m.move(1) })},
 		{[]string{"pgup"}, "PgUp", "", "a page up", change(func(m *model) { m.move(-m.page()) })},
 		{[]string{"pgdown"}, "PgDn", "", "a page down", change(func(m *model) { m.move(m.page()) })},
-		{[]string{"home", "g"}, "Home g", "", "to the first row", change(func(m *model) { m.move(-len(m.list)) })},
-		{[]string{"end", "G"}, "End G", "", "to the last row", change(func(m *model) { m.move(len(m.list)) })},
+		{[]string{"home", "g"}, "Home g", "", "to the first row, or line of the help", change(func(m *model) { m.move(-farthest) })},
+		{[]string{"end", "G"}, "End G", "", "to the last row, or line of the help", change(func(m *model) { m.move(farthest) })},
 		{[]string{"esc"}, "esc", "", "close the pane, else clear the filter, else the selection", change(back)},
 	}
 }
@@ -112,6 +112,14 @@ func (m *model) search(text string) {
 	m.arrange()
 }
 
+// startFilter begins to take the filter's text, which is to be seen at work.
+func startFilter(m *model) {
+	m.typing = true
+	if m.pane == helpPane {
+		m.pane = noPane
+	}
+}
+
 // back leaves the innermost of what one can be in.
 func back(m *model) {
 	switch {
@@ -129,7 +137,7 @@ func (m *model) show(p pane) {
 	if m.pane == p {
 		p = noPane
 	}
-	m.pane = p
+	m.pane, m.helpTop = p, 0
 	if p == detailsPane {
 		m.move(0)
 	}

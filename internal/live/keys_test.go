@@ -30,9 +30,62 @@ func TestKeysAreUnique(t *testing.T) {
 	}
 }
 
-func TestRanksAreUnique(t *testing.T) {
-	for rank := range columns {
-		columnOf(rank) // Panics if there is none.
+func TestRanks(t *testing.T) {
+	var have [maxRank + 1]bool
+	for _, c := range columns {
+		have[c.rank] = true
+	}
+	for rank, ok := range have {
+		if !ok {
+			t.Errorf("no column has rank %d", rank)
+		}
+	}
+}
+
+// The help takes the keys that move, so that its end is reached and the selection behind it stays.
+func TestHelpScrolls(t *testing.T) {
+	s := newStage(t, healthy)
+	s.size(80, 24)
+	s.play(2)
+	s.press("j", "?")
+	before := s.selectedPath()
+	last := legend[len(legend)-1][0]
+	for _, keys := range [][]string{{"end"}, {"home", "pgdown", "pgdown", "pgdown"}, {"home", "G"}} {
+		s.press(keys...)
+		if !strings.Contains(s.frame(), "\n "+last) {
+			t.Errorf("after %q: %q is not on the screen:\n%s", keys, last, s.frame())
+		}
+	}
+	s.press("home", "2", "end") // The error that switch 2 shows takes the place of the keys.
+	if !strings.Contains(s.frame(), "\n "+last) || !strings.Contains(s.frame(), errBroken.Error()) {
+		t.Errorf("with a notice, %q is not on the screen:\n%s", last, s.frame())
+	}
+	s.press("up", "home")
+	if !strings.Contains(s.frame(), "── keys ") {
+		t.Errorf("the help does not scroll back:\n%s", s.frame())
+	}
+	if after := s.selectedPath(); after != before {
+		t.Errorf("scrolling the help moves the selection from %q to %q", before, after)
+	}
+	s.press("/")
+	if s.model.pane != noPane {
+		t.Error("the help hides what the filter does")
+	}
+}
+
+// However the list moves, it is told how many rows are above it.
+func TestRowsAboveAreTold(t *testing.T) {
+	s := newStage(t, healthy)
+	s.size(80, 9)
+	s.play(3)
+	s.press("e", "end")
+	want := "▲ " + counted(uint64(s.model.top), "row") + " above"
+	if s.model.top == 0 || !strings.Contains(s.frame(), want) {
+		t.Errorf("top %d: there is no %q:\n%s", s.model.top, want, s.frame())
+	}
+	s.press("home")
+	if strings.Contains(s.frame(), "▲") {
+		t.Errorf("at the top:\n%s", s.frame())
 	}
 }
 

@@ -59,6 +59,8 @@ type model struct {
 	// at is the selected line and selected its row, if the user selected one; top is the first line shown.
 	at, top  int
 	selected *key
+	// helpTop is the first line of the help that is shown.
+	helpTop int
 
 	summary    Summary
 	hasSummary bool
@@ -241,8 +243,15 @@ func (m *model) current() *row {
 	return m.list[m.at]
 }
 
-// move selects another row.
+// farthest is more than the rows of any list.
+const farthest = 1 << 30
+
+// move selects another row, or scrolls the help while that hides the rows.
 func (m *model) move(by int) {
+	if m.pane == helpPane {
+		m.helpTop = max(0, m.helpTop+by)
+		return
+	}
 	m.at = max(0, min(m.at+by, len(m.list)-1))
 	m.selected = nil
 	if r := m.current(); r != nil {

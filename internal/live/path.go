@@ -42,30 +42,91 @@ func pathOf(r *row, names bool) path {
 // arrow is the width of the signs between the ends.
 const arrow = 3
 
-// pathNeed remembers how wide the ends are that were shown: the parts of a path stand below each other, and do not
-// jump as rows come and go.
-type pathNeed [3]int
+// endTitles are the titles above the ends.
+var endTitles = titles{"CLIENT", "DIALLED", "BACKEND"}
 
-func (n *pathNeed) see(p path) {
-	n[0] = max(n[0], width(p.ends[0]))
-	if !p.short {
-		n[1] = max(n[1], width(p.ends[1]))
-		n[2] = max(n[2], width(p.ends[2]))
-		return
+type titles [3]string
+
+// path returns the titles that there is room for.
+func (t titles) path(share [3]int, total int) path {
+	share[2] = total - share[0] - share[1] - 2*arrow
+	p := path{short: share[2] < width(t[2])}
+	if p.short {
+		share[1], t[2] = total-share[0]-arrow, ""
 	}
-	if n[2] == 0 { // Without a translated row there is nothing to align with.
-		n[1] = max(n[1], width(p.ends[1]))
+	for i := range t {
+		if width(t[i]) <= share[i] {
+			p.ends[i] = t[i]
+		}
 	}
-	n[2] = max(n[2], width(p.ends[1])-n[1]-arrow)
+	return p
 }
 
-// share divides a width: each end gets what it needs, or an equal share of what the smaller ones leave.
-func (n pathNeed) share(width int) (out [3]int) {
+// widths are those of the ends, and as the last of a destination that is the backend itself: it spans both columns.
+type widths [4]int
+
+func (n *widths) see(p path, of func(string) int) {
+	if p.short {
+		n[3] = max(n[3], of(p.ends[1]))
+	} else {
+		n[1], n[2] = max(n[1], of(p.ends[1])), max(n[2], of(p.ends[2]))
+	}
+	n[0] = max(n[0], of(p.ends[0]))
+}
+
+// columns returns what the ends' columns need, at least room for the titles.
+func (n widths) columns() [3]int {
+	out := [3]int{max(n[0], width(endTitles[0])), max(n[1], width(endTitles[1])), 0}
+	if n[2] == 0 { // Without a translated row there is nothing to align with.
+		out[1] = max(out[1], n[3])
+		return out
+	}
+	out[2] = max(n[2], width(endTitles[2]), n[3]-out[1]-arrow)
+	return out
+}
+
+// pathNeed remembers how wide the ends are that were shown: the parts of a path stand below each other, and do not
+// jump as rows come and go.
+type pathNeed struct {
+	// whole is for the texts as they are, brief for those without their namespaces.
+	whole, brief widths
+}
+
+func (n *pathNeed) see(p path) {
+	n.whole.see(p, width)
+	n.brief.see(p, briefWidth)
+}
+
+// least returns the width that the path must have at the cost of columns: that names are whole comes before columns,
+// and columns before namespaces, as long as neither takes nearly all.
+func (n *pathNeed) least(total int) int {
+	brief := min(sum(n.brief.columns())+2*arrow, int(briefShare*float64(total)))
+	whole := min(sum(n.whole.columns())+2*arrow, int(wholeShare*float64(total)))
+	return max(leastPath, brief, whole)
+}
+
+func sum(parts [3]int) int { return parts[0] + parts[1] + parts[2] }
+
+// share divides a width: first for the names, then what is left for the namespaces.
+func (n *pathNeed) share(width int) [3]int {
 	left := max(0, width-2*arrow)
+	brief, whole := n.brief.columns(), n.whole.columns()
+	out := fair(brief, left)
+	for i := range whole {
+		whole[i] = max(0, whole[i]-out[i])
+	}
+	for i, more := range fair(whole, left-sum(out)) {
+		out[i] += more
+	}
+	return out
+}
+
+// fair divides a width: each part gets what it needs, or an equal share of what the smaller ones leave.
+func fair(need [3]int, left int) (out [3]int) {
 	smallFirst := []int{0, 1, 2}
-	slices.SortStableFunc(smallFirst, func(a, b int) int { return n[a] - n[b] })
+	slices.SortStableFunc(smallFirst, func(a, b int) int { return need[a] - need[b] })
 	for i, at := range smallFirst {
-		out[at] = min(n[at], left/(3-i))
+		out[at] = min(need[at], left/(3-i))
 		left -= out[at]
 	}
 	return out
@@ -99,16 +160,32 @@ func appendEnd(dst []byte, text string, w int, style paint, s *styles) []byte {
 	return spaces(style.append(dst, text), padding)
 }
 
-// leastNamespace is how much is left of a namespace before the name is shortened, too.
-const leastNamespace = 3
+// leastNamespace is how much is left of a namespace that is shortened; to keep less would tell nothing.
+const leastNamespace = 4
 
-// shorten shortens an endpoint: first its namespace, since that is the same in many rows, then the name's middle.
+// noNamespace stands for a namespace that is left out.
+const noNamespace = "…/"
+
+// shorten shortens an endpoint: first its namespace, since that is the same in many rows, which then goes altogether,
+// and only then the name's middle.
 func shorten(text string, w int) string {
-	over := width(text) - w
-	at := strings.IndexByte(text, '/')
-	if over <= 0 || at < 0 || w < 4*leastNamespace {
+	namespace, name, ok := strings.Cut(text, "/")
+	if !ok || width(text) <= w {
 		return middle(text, w)
 	}
-	namespace := clip(text[:at], max(leastNamespace, width(text[:at])-over))
-	return namespace + "/" + middle(text[at+1:], w-width(namespace)-1)
+	switch room := w - 1 - width(name); {
+	case room >= leastNamespace:
+		return clip(namespace, room) + "/" + name
+	case room >= 1:
+		return noNamespace + name
+	}
+	return middle(name, w)
+}
+
+// briefWidth is the width of an endpoint without its namespace.
+func briefWidth(text string) int {
+	if _, name, ok := strings.Cut(text, "/"); ok {
+		return min(width(text), width(noNamespace)+width(name))
+	}
+	return width(text)
 }

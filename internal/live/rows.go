@@ -8,17 +8,25 @@ import (
 // headerLines is the number of lines above the rows, with the titles.
 const headerLines = 3
 
+// titlesLine is where the titles are.
+const titlesLine = headerLines - 1
+
 // page is the number of rows that fit on the screen.
 func (m *model) page() int { return max(1, m.height-headerLines-len((&screen{model: m}).footer())) }
 
-// list writes titles and rows down to a line, and the top moves so that the selection is among them.
+// scroll moves the top so that the selection is among the rows above a line.
+func (m *model) scroll(bottom int) {
+	room := max(1, bottom-headerLines)
+	m.top = max(min(m.top, m.at, len(m.list)-room), m.at-room+1, 0)
+}
+
+// list writes titles and the rows from the top on down to a line.
 func (s *screen) list(bottom int) {
 	if len(s.model.list) == 0 {
 		s.empty(bottom)
 		return
 	}
 	room := max(1, bottom-s.lines-1)
-	s.top = max(min(s.top, s.at, len(s.model.list)-room), s.at-room+1, 0)
 	rows := s.model.list[s.top:min(s.top+room, len(s.model.list))]
 	paths := make([]path, len(rows))
 	for i, r := range rows {
@@ -34,7 +42,7 @@ func (s *screen) list(bottom int) {
 }
 
 func (s *screen) titles(shown []*column, share [3]int, total int) {
-	titles := path{ends: [3]string{"CLIENT", "DIALLED", "BACKEND"}}
+	titles := endTitles.path(share, total)
 	var line strings.Builder
 	line.WriteString(" " + pad("PROTO", protoWidth, false) + strings.Repeat(" ", gap) +
 		string(appendPath(nil, titles, share, total, &styles{})))

@@ -64,15 +64,20 @@ func (m *model) draw() {
 		return
 	}
 	bottom := s.footer()
-	s.header()
 	body := m.height - len(bottom)
+	if end := m.listEnd(body); end > 0 {
+		m.scroll(end)
+		s.header(m.top)
+		s.list(end)
+		s.fill(end)
+	} else {
+		s.header(0)
+	}
 	switch {
 	case m.pane == helpPane:
-		s.help(body)
+		s.help()
 	case m.pane == detailsPane && m.current() != nil:
-		s.listWithDetails(body)
-	default:
-		s.list(body)
+		s.details(m.current())
 	}
 	s.fill(body)
 	for _, segments := range bottom {

@@ -43,6 +43,14 @@ func TestScreens(t *testing.T) {
 		{"details-estimated", 120, 40, healthy, func(s *stage) { s.play(4); s.press("/", "kafka", "enter", "enter") }},
 		{"details-ping", 120, 40, healthy, func(s *stage) { s.play(4); s.press("/", "icmp", "enter", "e", "enter") }},
 		{"help", 120, 40, healthy, func(s *stage) { s.play(1); s.press("?") }},
+		{"help", 80, 24, healthy, func(s *stage) { s.play(1); s.press("?") }},
+		{"help-end", 80, 24, healthy, func(s *stage) { s.play(1); s.press("?", "pgdown", "end") }},
+		{"demo", 80, 24, demoLike, func(s *stage) { s.playDemo(3) }},
+		{"demo", 100, 24, demoLike, func(s *stage) { s.playDemo(3) }},
+		{"demo", 120, 24, demoLike, func(s *stage) { s.playDemo(3) }},
+		{"demo-by-bytes", 100, 24, demoLike, func(s *stage) { s.playDemo(3); s.press("s") }},
+		{"demo-selected", 80, 8, demoLike, func(s *stage) { s.playDemo(3); s.press("G") }},
+		{"demo-help", 80, 24, demoLike, func(s *stage) { s.playDemo(1); s.press("?", "pgdown") }},
 		{"expanded", 120, 40, healthy, func(s *stage) { s.play(2); s.press("e") }},
 		{"addresses", 120, 40, healthy, func(s *stage) { s.play(2); s.press("n") }},
 		{"filter", 120, 40, healthy, func(s *stage) { s.play(2); s.press("/", "Cart", " ", "tcp") }},
@@ -130,6 +138,42 @@ func TestEverySize(t *testing.T) {
 				checkShape(t, s.frame(), w, h)
 			}
 		}
+	}
+}
+
+// What has no room above and below the rows is left out whole, also the titles of columns.
+func TestNothingIsCutAroundTheRows(t *testing.T) {
+	for _, o := range []Options{healthy, demoLike} {
+		s := newStage(t, o)
+		s.playDemo(2)
+		for _, keys := range [][]string{nil, {"s"}, {"e"}, {"t"}, {"p"}} {
+			s.press(keys...)
+			for w := leastWidth; w <= 130; w++ {
+				s.size(w, 24)
+				lines := strings.Split(s.frame(), "\n")
+				for _, line := range append(lines[:headerLines:headerLines], lines[len(lines)-1]) {
+					if strings.Contains(line, "…") {
+						t.Fatalf("%d wide, after %q: %q is cut", w, keys, line)
+					}
+				}
+				if strings.Contains(lines[titlesLine], "SENT") != strings.Contains(lines[titlesLine], "RECEIVED") {
+					t.Fatalf("%d wide: one of a pair: %q", w, lines[titlesLine])
+				}
+			}
+		}
+	}
+}
+
+func TestOneConnection(t *testing.T) {
+	s := newStage(t, healthy)
+	s.size(120, 24)
+	for range 2 {
+		s.now = s.now.Add(time.Second)
+		s.view.Add(deployed(s.now)[:1])
+		s.send(s.model.tick())
+	}
+	if !strings.Contains(s.frame(), " 1 active connection ") {
+		t.Errorf("want “1 active connection”:\n%s", s.frame())
 	}
 }
 

@@ -16,6 +16,9 @@ func TestFormats(t *testing.T) {
 	f(formatCount(999), "999")
 	f(formatCount(1000), "1,000")
 	f(formatCount(1234567), "1,234,567")
+	f(counted(0, "row"), "0 rows")
+	f(counted(1, "row"), "1 row")
+	f(counted(1000, "row"), "1,000 rows")
 	f(shortCount(99_999), "99,999")
 	f(shortCount(100_000), "100.0k")
 	f(shortCount(999_949), "999.9k")
@@ -45,24 +48,32 @@ func TestShorten(t *testing.T) {
 	f("10.244.1.7:40002", 9, "10…:40002")
 	f("10.244.1.7:40002", 7, "10.…002")
 	f("kube-system/kube-dns:53", 18, "kube-…/kube-dns:53")
-	f("kube-system/kube-dns:53", 12, "ku…/kube…:53")
+	f("kube-system/kube-dns:53", 15, "…/kube-dns:53")
+	f("kube-system/kube-dns:53", 12, "kube-dns:53")
 	f("kube-system/kube-dns:53", 8, "kube…:53")
+	f("shop/payments-7f9d8b6c5-6rd8p", 28, "…/payments-7f9d8b6c5-6rd8p")
+	f("shop/payments-7f9d8b6c5-6rd8p", 24, "payments-7f9d8b6c5-6rd8p")
+	f("shop/payments-7f9d8b6c5-6rd8p:8080", 21, "payments-7…6rd8p:8080")
 	f("abc", 1, "…")
 	f("abc", 0, "")
 	f("数据库服务:5432", 10, "数据…:5432")
 }
 
 func TestShare(t *testing.T) {
-	f := func(need pathNeed, width int, want [3]int) {
+	f := func(whole, brief [3]int, width int, want [3]int) {
 		t.Helper()
+		need := pathNeed{widths{whole[0], whole[1], whole[2]}, widths{brief[0], brief[1], brief[2]}}
 		if got := need.share(width); got != want {
 			t.Errorf("%v in %d: got %v, want %v", need, width, got, want)
 		}
 	}
-	f(pathNeed{10, 10, 10}, 60, [3]int{10, 10, 10})
-	f(pathNeed{30, 10, 40}, 56, [3]int{20, 10, 20})
-	f(pathNeed{90, 90, 90}, 36, [3]int{10, 10, 10})
-	f(pathNeed{90, 90, 90}, 3, [3]int{0, 0, 0})
+	same := func(need [3]int, width int, want [3]int) { t.Helper(); f(need, need, width, want) }
+	same([3]int{10, 10, 10}, 60, [3]int{10, 10, 10})
+	same([3]int{30, 10, 40}, 56, [3]int{20, 10, 20})
+	same([3]int{90, 90, 90}, 36, [3]int{10, 10, 10})
+	same([3]int{90, 90, 90}, 3, [3]int{0, 0, 0})
+	f([3]int{28, 16, 33}, [3]int{25, 13, 30}, 80, [3]int{27, 15, 32})
+	f([3]int{28, 16, 33}, [3]int{25, 13, 30}, 90, [3]int{28, 16, 33})
 }
 
 func TestSparkline(t *testing.T) {

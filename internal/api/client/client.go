@@ -132,6 +132,9 @@ func (c *Client) ask(ctx context.Context, method, path string, parameters url.Va
 	return nil
 }
 
+// plainToTLS is what net/http's server answers to plain HTTP on a port that speaks TLS (src/net/http/server.go).
+var plainToTLS = []byte("Client sent an HTTP request to an HTTPS server.")
+
 // do sends a request. The response is one of success, whose body the caller closes.
 func (c *Client) do(ctx context.Context, method, path string, parameters url.Values, body []byte) (*http.Response, error) {
 	at := c.base.JoinPath(path)
@@ -153,7 +156,7 @@ func (c *Client) do(ctx context.Context, method, path string, parameters url.Val
 	}
 	if response.StatusCode != http.StatusOK {
 		defer response.Body.Close()
-		return nil, c.refusal(response)
+		return nil, c.refusal(at, response)
 	}
 	return response, nil
 }
@@ -168,11 +171,15 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	return &Unreachable{c.config.URL, err}
 }
 
-func (c *Client) refusal(response *http.Response) error {
+// refusal reads an answer that is none of success.
+func (c *Client) refusal(at *url.URL, response *http.Response) error {
 	refused := &Error{Status: response.StatusCode}
 	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
 	if err == nil && strings.HasPrefix(response.Header.Get("Content-Type"), "application/json") {
 		err = json.Unmarshal(body, &refused.Wrong)
+	}
+	if at.Scheme == "http" && response.StatusCode == http.StatusBadRequest && bytes.HasPrefix(body, plainToTLS) {
+		return &Unreachable{c.config.URL, fmt.Errorf("it speaks TLS: want https://%s", at.Host)}
 	}
 	if err != nil || refused.Wrong.Message == "" {
 		refused.Wrong.Message = fmt.Sprintf("%s answers %s, not as seine does", c.config.URL, response.Status)

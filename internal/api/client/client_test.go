@@ -2,6 +2,8 @@ package client_test
 
 import (
 	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -75,6 +77,23 @@ func TestRefusal(t *testing.T) {
 	_, err := c.Query(t.Context(), &query.Request{})
 	refused, ok := errors.AsType[*client.Error](err)
 	if !ok || refused.Status != 400 || refused.Error() != "no (line 3, column 4); yes" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestPlainToTLS expects the URL that would do.
+func TestPlainToTLS(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	c, err := client.New(client.Config{URL: strings.Replace(server.URL, "https", "http", 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	_, err = c.Query(t.Context(), &query.Request{})
+	if _, ok := errors.AsType[*client.Unreachable](err); !ok || !strings.Contains(err.Error(), "want "+server.URL) {
 		t.Errorf("got %v", err)
 	}
 }
