@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/seine-net/seine/internal/api/format"
@@ -91,7 +92,7 @@ func exportFormat(name string) (int, error) {
 			return i, nil
 		}
 	}
-	return 0, badParameter(query.UnknownName, fmt.Sprintf("want one of %q", exportNames()), "no format is called %q", shortened(name))
+	return 0, badParameter(query.UnknownName, "want one of "+strings.Join(exportNames(), ", "), "no format is called %q", shortened(name))
 }
 
 func (a *API) exportHeader(w http.ResponseWriter, media, name string) error {

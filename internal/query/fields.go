@@ -14,7 +14,7 @@ func findField(d *columns.Dataset, member, name string) (*flow.Field, error) {
 		return nil, refuse(UnknownName, member, didYouMean(name), "no field is called %q", shortened(name))
 	}
 	if len(d.Parts(f)) == 0 {
-		return nil, refuse(UnsupportedError, member, "it is computed where records are written, such as by seine agent --fields",
+		return nil, refuse(UnsupportedError, member, "it is made of proto, src.addr, src.port, dst.addr and dst.port: ask for these",
 			"field %s is not stored", name)
 	}
 	return f, nil

@@ -41,7 +41,7 @@ func CompileFilter(d *columns.Dataset, text string) (*Expr, error) {
 	whole := f.ast.Expr()
 	if kind := f.ast.GetType(whole.ID()); kind != types.BoolType {
 		return nil, f.refuse(whole, TypeError, `compare it, as in src.namespace == "shop"`,
-			fmt.Sprintf("filter is a %s, want a condition", kind))
+			fmt.Sprintf("filter has the type %s, want a condition", kind))
 	}
 	return f.condition(whole)
 }

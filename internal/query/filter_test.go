@@ -123,7 +123,7 @@ func TestFilterErrors(t *testing.T) {
 	f(`src.namespace == 3`, TypeError, place{1, 15, 14}, "== does not take (string, int)", "text in quotation marks")
 	f(`total.bytes > 1.5`, TypeError, place{1, 13, 12}, "> does not take (int, double)", "whole numbers")
 	f(`src.port in src.name`, TypeError, place{1, 10, 9}, "in does not take (int, string)", "")
-	f(`src.namespace`, TypeError, place{1, 1, 0}, "filter is a string", "compare it")
+	f(`src.namespace`, TypeError, place{1, 1, 0}, "filter has the type string", "compare it")
 	f(`cidr("10.0.0.0/8").containsIP(src.name)`, TypeError, place{1, 31, 30}, "src.name is not an address", "src.addr")
 	f(`src.addr == "10.0.0.0/8"`, ValueError, place{1, 13, 12}, `src.addr is never "10.0.0.0/8"`, `cidr("10.0.0.0/8").containsIP(src.addr)`)
 	f(`src.addr in ["10.0.0.1", "x"]`, ValueError, place{1, 26, 25}, `src.addr is never "x"`, "")

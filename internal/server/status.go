@@ -2,6 +2,7 @@ package server
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -56,8 +57,19 @@ type Loss = wire.Loss
 // losses adds losses up by reason.
 type losses map[string]Loss
 
+// maxReasons bounds the reasons told apart; the rest is added up under otherReasons.
+const (
+	maxReasons   = 64
+	otherReasons = "other"
+)
+
+// add stops at the largest number.
 func (l losses) add(more Loss) {
-	more.Count += l[more.Reason].Count
+	if _, known := l[more.Reason]; !known && len(l) >= maxReasons {
+		more.Reason, more.Detail = otherReasons, "losses for reasons beyond those that are told apart"
+	}
+	before := l[more.Reason].Count
+	more.Count = before + min(more.Count, math.MaxUint64-before)
 	l[more.Reason] = more
 }
 

@@ -183,7 +183,7 @@ func TestReportsAreBounded(t *testing.T) {
 	long := strings.Repeat("x", 2*maxText)
 	r := &wirepb.Report{}
 	for range 2 * maxLosses {
-		r.Losses = append(r.Losses, &wirepb.Loss{Reason: long, Detail: long}, nil)
+		r.Losses = append(r.Losses, &wirepb.Loss{Reason: "map_full", Detail: long}, nil)
 		r.Features = append(r.Features, &wirepb.Feature{Name: long, State: long, Means: long, Detail: long}, nil)
 	}
 	got := reportOf(r)
@@ -192,6 +192,14 @@ func TestReportsAreBounded(t *testing.T) {
 	}
 	if l, f := got.Losses[0], got.Features[0]; len(l.Reason)+len(l.Detail) > maxName+maxText || len(f.Name)+len(f.State)+len(f.Means)+len(f.Detail) > 3*maxName+maxText {
 		t.Error("texts are not clipped")
+	}
+	for _, reason := range []string{"", long, "Map full", "map\nfull", "\x01"} {
+		if got := reportOf(&wirepb.Report{Losses: []*wirepb.Loss{{Reason: reason, Count: 1}}}); len(got.Losses) != 0 {
+			t.Errorf("reason %q is kept", reason)
+		}
+	}
+	if got, want := clip("a\x1b[31mb\nc\u202ed", maxText), "a[31mbcd"; got != want {
+		t.Errorf("clipped to %q, want %q", got, want)
 	}
 }
 

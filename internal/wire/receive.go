@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -16,9 +17,10 @@ import (
 )
 
 const (
-	// maxLosses and maxFeatures bound a report, maxText a text in it.
-	maxLosses   = 256
+	// maxLosses and maxFeatures bound a report, maxReason a reason and maxText another text in it.
+	maxLosses   = 32
 	maxFeatures = 64
+	maxReason   = 64
 	maxText     = 1024
 )
 
@@ -241,7 +243,10 @@ func (r *Receiver) ingest(ctx context.Context, session Session, b *wirepb.Batch)
 func reportOf(r *wirepb.Report) Report {
 	out := Report{Dropped: r.Dropped}
 	for _, l := range r.Losses[:min(len(r.Losses), maxLosses)] {
-		out.Losses = append(out.Losses, Loss{clip(l.GetReason(), maxName), l.GetCount(), clip(l.GetDetail(), maxText)})
+		if !isReason(l.GetReason()) {
+			continue
+		}
+		out.Losses = append(out.Losses, Loss{strings.Clone(l.GetReason()), l.GetCount(), clip(l.GetDetail(), maxText)})
 	}
 	for _, f := range r.Features[:min(len(r.Features), maxFeatures)] {
 		out.Features = append(out.Features, Feature{
@@ -251,7 +256,22 @@ func reportOf(r *wirepb.Report) Report {
 	return out
 }
 
-// clip shortens a text that someone else chose, and makes it one that protocol buffers take.
+// clip shortens a text that someone else chose, and makes it one that protocol buffers take and a terminal shows. It
+// copies: what is kept must not hold the message that it came in.
 func clip(text string, limit int) string {
-	return strings.ToValidUTF8(text[:min(len(text), limit)], "")
+	return strings.Clone(strings.Map(printable, strings.ToValidUTF8(text[:min(len(text), limit)], "")))
+}
+
+// printable drops the characters that are not for reading.
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return -1
+}
+
+// isReason tells whether a text is a reason as agents name them; else anybody with a token could fill the server's
+// table of reasons.
+func isReason(text string) bool {
+	return text != "" && len(text) <= maxReason && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
