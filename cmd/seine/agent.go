@@ -71,7 +71,7 @@ func newAgentCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			spareMemory()
+			letGarbage(agentGarbage)
 			sent, err := send.open(&f, log)
 			if err != nil {
 				return err
@@ -106,11 +106,14 @@ func exportSink(export string, enc encoder, log *slog.Logger) (func([]flow.Recor
 	return nil, fmt.Errorf("--export %q: want stdout", export)
 }
 
-// spareMemory lets garbage grow to half of what is in use, not to as much again: an agent's memory is taken from the
-// node's pods, and what it allocates in an interval is little beside its tables. GOGC overrides it.
-func spareMemory() {
+// agentGarbage is how much garbage an agent lets grow, in percent of what is in use: its memory is taken from the
+// node's pods, and what it allocates in an interval is little beside its tables.
+const agentGarbage = 50
+
+// letGarbage sets how much garbage may grow, unless GOGC says so.
+func letGarbage(percent int) {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
+		debug.SetGCPercent(percent)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seine-net/seine/internal/credential"
+	"github.com/seine-net/seine/internal/store/local"
 	"github.com/seine-net/seine/internal/wire"
 )
 
@@ -35,6 +36,7 @@ func newServerCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			letGarbage(local.GarbagePercent)
 			s, err := openService(&stored, &served, nil, log)
 			if err != nil {
 				return err

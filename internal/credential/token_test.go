@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -147,4 +148,15 @@ func TestIsLoopback(t *testing.T) {
 	f("192.0.2.1:4317", false)
 	f("127.0.0.1", false)
 	f("", false)
+}
+
+// TestPipeForFile wants an error for a pipe, which would else wait for a writer with every request behind it.
+func TestPipeForFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := read(path); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("error %v, want that it is no regular file", err)
+	}
 }

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"bufio"
 	"maps"
 	"math"
 	"slices"
@@ -13,6 +14,8 @@ import (
 // Answer is what a user gets for a request.
 type Answer struct {
 	*Block
+	// More are blocks with the rows that follow those of Block; most answers have none.
+	More      []*Block
 	Truncated bool
 	// Cut says what the answer was truncated by.
 	Cut string
@@ -22,22 +25,29 @@ type Answer struct {
 	Losses map[string]uint64
 }
 
-// AppendJSON appends the answer as one JSON object:
+// WriteJSON writes the answer as one JSON object:
 //
 //	{"columns":[{"field":"src.addr","kind":"addr","unit":"","estimated":false,"values":["10.0.0.1"]}],
 //	 "rows":1,"truncated":false,"losses":{}}
 //
 // "cut" is there if truncated, "scope" is "primary" if each connection was counted once, and "other" lists the places of
-// the rows that hold what the limit cut.
-func (a *Answer) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"columns":[`...)
-	for i := range a.Columns {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = a.Columns[i].appendJSON(dst, a.Rows)
+// the rows that hold what the limit cut. The text goes out as the buffer fills, so that it is never whole in memory; the
+// caller flushes the rest. The error is the writer's.
+func (a *Answer) WriteJSON(w *bufio.Writer) error {
+	blocks := append([]*Block{a.Block}, a.More...)
+	if _, err := w.WriteString(`{"columns":[`); err != nil {
+		return err
 	}
-	dst = strconv.AppendInt(append(dst, `],"rows":`...), int64(a.Rows), 10)
+	for i := range a.Columns {
+		if err := writeColumn(w, blocks, i); err != nil {
+			return err
+		}
+	}
+	rows := 0
+	for _, b := range blocks {
+		rows += b.Rows
+	}
+	dst := strconv.AppendInt(append(w.AvailableBuffer(), `],"rows":`...), int64(rows), 10)
 	dst = strconv.AppendBool(append(dst, `,"truncated":`...), a.Truncated)
 	if a.Truncated {
 		dst = flow.AppendJSONString(append(dst, `,"cut":`...), a.Cut)
@@ -45,22 +55,70 @@ func (a *Answer) AppendJSON(dst []byte) []byte {
 	if a.Primary {
 		dst = append(dst, `,"scope":"primary"`...)
 	}
-	dst = a.appendOther(dst)
-	return append(appendLosses(dst, a.Losses), '}')
+	if _, err := w.Write(dst); err != nil {
+		return err
+	}
+	if err := writeOther(w, blocks); err != nil {
+		return err
+	}
+	_, err := w.Write(append(appendLosses(w.AvailableBuffer(), a.Losses), '}'))
+	return err
 }
 
-func (a *Answer) appendOther(dst []byte) []byte {
-	between := `,"other":[`
-	for i, other := range a.Other {
-		if other {
-			dst = strconv.AppendInt(append(dst, between...), int64(i), 10)
+// writeColumn writes one column of all blocks.
+func writeColumn(w *bufio.Writer, blocks []*Block, i int) error {
+	dst := w.AvailableBuffer()
+	if i > 0 {
+		dst = append(dst, ',')
+	}
+	if _, err := w.Write(appendHead(dst, blocks, i)); err != nil {
+		return err
+	}
+	between := ""
+	for _, b := range blocks {
+		for row := range b.Rows {
+			dst := append(w.AvailableBuffer(), between...)
+			if _, err := w.Write(b.Columns[i].AppendJSON(dst, row)); err != nil {
+				return err
+			}
 			between = ","
 		}
 	}
-	if between == "," {
-		dst = append(dst, ']')
+	_, err := w.WriteString("]}")
+	return err
+}
+
+// appendHead appends what comes before a column's values.
+func appendHead(dst []byte, blocks []*Block, i int) []byte {
+	c := &blocks[0].Columns[i]
+	estimated := slices.ContainsFunc(blocks, func(b *Block) bool { return b.Columns[i].Estimated })
+	dst = flow.AppendJSONString(append(dst, `{"field":`...), c.Name)
+	dst = flow.AppendJSONString(append(dst, `,"kind":`...), c.Kind.String())
+	dst = flow.AppendJSONString(append(dst, `,"unit":`...), c.Unit)
+	dst = strconv.AppendBool(append(dst, `,"estimated":`...), estimated)
+	return append(dst, `,"values":[`...)
+}
+
+// writeOther writes which rows are of the group of others, if any is.
+func writeOther(w *bufio.Writer, blocks []*Block) error {
+	before, between := 0, `,"other":[`
+	for _, b := range blocks {
+		for i, other := range b.Other {
+			if !other {
+				continue
+			}
+			dst := append(w.AvailableBuffer(), between...)
+			if _, err := w.Write(strconv.AppendInt(dst, int64(before+i), 10)); err != nil {
+				return err
+			}
+			between = ","
+		}
+		before += b.Rows
 	}
-	return dst
+	if between != "," {
+		return nil
+	}
+	return w.WriteByte(']')
 }
 
 func appendLosses(dst []byte, losses map[string]uint64) []byte {
@@ -73,21 +131,6 @@ func appendLosses(dst []byte, losses map[string]uint64) []byte {
 		dst = strconv.AppendUint(dst, losses[reason], 10)
 	}
 	return append(dst, '}')
-}
-
-func (c *Column) appendJSON(dst []byte, rows int) []byte {
-	dst = flow.AppendJSONString(append(dst, `{"field":`...), c.Name)
-	dst = flow.AppendJSONString(append(dst, `,"kind":`...), c.Kind.String())
-	dst = flow.AppendJSONString(append(dst, `,"unit":`...), c.Unit)
-	dst = strconv.AppendBool(append(dst, `,"estimated":`...), c.Estimated)
-	dst = append(dst, `,"values":[`...)
-	for i := range rows {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = c.AppendJSON(dst, i)
-	}
-	return append(dst, "]}"...)
 }
 
 // AppendJSON appends the value of a row as the JSON of records has it: times in RFC 3339, flags as an array of names,

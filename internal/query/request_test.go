@@ -235,14 +235,47 @@ func TestAnswerJSON(t *testing.T) {
 {"field":"max(end)","kind":"time","unit":"","estimated":false,"values":["2026-03-01T12:02:10Z","2026-03-01T12:01:20Z"]},
 {"field":"avg(fwd.bytes)","kind":"bytes","unit":"bytes","estimated":true,"values":[7,361]}
 ],"rows":2,"truncated":false,"other":[1],"losses":{"a\"b":1,"queue_full":3}}`
-	if diff := cmp.Diff(strings.ReplaceAll(want, "\n", ""), string(answer.AppendJSON(nil))); diff != "" {
+	if diff := cmp.Diff(strings.ReplaceAll(want, "\n", ""), jsonOf(t, &answer)); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}
 	cut := query.Answer{Block: &query.Block{}, Truncated: true, Cut: "limit", Primary: true}
-	if got, want := string(cut.AppendJSON(nil)), `{"columns":[],"rows":0,"truncated":true,"cut":"limit","scope":"primary","losses":{}}`; got != want {
+	if got, want := jsonOf(t, &cut), `{"columns":[],"rows":0,"truncated":true,"cut":"limit","scope":"primary","losses":{}}`; got != want {
 		t.Errorf("empty answer is\n%s, want\n%s", got, want)
 	}
 }
+
+// An answer in several blocks is written as if it were one.
+func TestAnswerJSONInBlocks(t *testing.T) {
+	plan := compile(t, query.Request{GroupBy: []string{"proto"}, Measures: []string{"max(end)", "avg(fwd.bytes)"}, Limit: 1, Other: true}).Plan
+	first, _ := query.Evaluate(plan, []arrow.RecordBatch{batchOf(shop()[5])})
+	second, _ := query.Evaluate(plan, []arrow.RecordBatch{batchOf(slicesWithout(shop(), 5)...)})
+	c := query.NewCollector(plan, 10_000, freely)
+	for _, block := range []*query.Block{first, second} {
+		if err := c.Add(block); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apart := query.Answer{Block: c.First(), More: c.More()}
+	if len(apart.More) != 1 || second.Other == nil {
+		t.Fatal("want two blocks, the second of which has a group of others")
+	}
+	got := jsonOf(t, &apart)
+	if diff := cmp.Diff(jsonOf(t, &query.Answer{Block: c.Whole()}), got); diff != "" {
+		t.Errorf("answer in blocks (-whole +blocks):\n%s", diff)
+	}
+}
+
+func jsonOf(t *testing.T, a *query.Answer) string {
+	t.Helper()
+	var text strings.Builder
+	w := bufio.NewWriterSize(&text, 16) // So that values are larger than what is left of it.
+	if err := errors.Join(a.WriteJSON(w), w.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
+}
+
+func freely(int) error { return nil }
 
 // A collector holds what one block would, and stops at its bound.
 func TestCollector(t *testing.T) {
@@ -250,19 +283,58 @@ func TestCollector(t *testing.T) {
 	whole, _ := query.Evaluate(plan, []arrow.RecordBatch{batchOf(shop()...)})
 	first, _ := query.Evaluate(plan, []arrow.RecordBatch{batchOf(shop()[5])})
 	second, _ := query.Evaluate(plan, []arrow.RecordBatch{batchOf(slicesWithout(shop(), 5)...)})
-	c := query.NewCollector(plan, 1000)
+	c := query.NewCollector(plan, 10_000, freely)
 	for _, block := range []*query.Block{first, second} {
 		if err := c.Add(block); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff(lines(whole), lines(&c.Block)); diff != "" {
+	if diff := cmp.Diff(lines(whole), lines(c.Whole())); diff != "" {
 		t.Errorf("collected blocks (-whole +collected):\n%s", diff)
 	}
 	var refused *query.Error
-	if err := query.NewCollector(plan, 10).Add(whole); !errors.As(err, &refused) || refused.Kind != query.TooLargeError {
+	if err := query.NewCollector(plan, 10, freely).Add(whole); !errors.As(err, &refused) || refused.Kind != query.TooLargeError {
 		t.Errorf("beyond the bound the error is %v", err)
 	}
+	want := errors.New("no room")
+	if err := query.NewCollector(plan, 10_000, func(int) error { return want }).Add(whole); !errors.Is(err, want) {
+		t.Errorf("without room the error is %v, want %v", err, want)
+	}
+}
+
+// What a value counts is its JSON with all escapes, or its memory where that is more.
+func TestCollectorBytes(t *testing.T) {
+	f := func(c query.Column, want int) {
+		t.Helper()
+		plan := &query.Plan{Fields: []*flow.Field{field(t, "src.name")}}
+		taken := 0
+		collector := query.NewCollector(plan, 1<<20, func(bytes int) error { taken += bytes; return nil })
+		var none, one = query.Block{Columns: []query.Column{{}}}, query.Block{Columns: []query.Column{c}, Rows: 1}
+		if err := collector.Add(&none); err != nil {
+			t.Fatal(err)
+		}
+		empty := taken
+		if err := collector.Add(&one); err != nil {
+			t.Fatal(err)
+		}
+		if got := taken - 2*empty; got != want || collector.Bytes() != taken {
+			t.Errorf("%v counts %d bytes of %d, want %d", c, got, collector.Bytes(), want)
+		}
+	}
+	f(query.Column{Kind: flow.NameField, Texts: []string{"ab"}}, 2+18)
+	f(query.Column{Kind: flow.NameField, Texts: []string{strings.Repeat("\x01", 100)}}, 2+602)
+	f(query.Column{Kind: flow.CountField, Ints: []int64{7}}, 2+8)
+	f(query.Column{Kind: flow.TimeField, Ints: []int64{0}}, 2+22)
+	f(query.Column{Kind: flow.CountField, Ints: []int64{0}, Null: []bool{true}}, 2+8)
+}
+
+func field(t *testing.T, name string) *flow.Field {
+	t.Helper()
+	f, ok := flow.FieldByName(name)
+	if !ok {
+		t.Fatalf("no field is called %s", name)
+	}
+	return f
 }
 
 func slicesWithout(records []flow.Record, i int) []flow.Record {

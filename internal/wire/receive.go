@@ -242,8 +242,8 @@ func (r *Receiver) ingest(ctx context.Context, session Session, b *wirepb.Batch)
 // reportOf keeps of a report what is within bounds.
 func reportOf(r *wirepb.Report) Report {
 	out := Report{Dropped: r.Dropped}
-	for _, l := range r.Losses[:min(len(r.Losses), maxLosses)] {
-		if !isReason(l.GetReason()) {
+	for _, l := range r.Losses {
+		if !isReason(l.GetReason()) || len(out.Losses) == maxLosses {
 			continue
 		}
 		out.Losses = append(out.Losses, Loss{strings.Clone(l.GetReason()), l.GetCount(), clip(l.GetDetail(), maxText)})

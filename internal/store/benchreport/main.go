@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"runtime/pprof"
 	"slices"
 	"strconv"
@@ -42,6 +43,7 @@ func main() {
 	output := flag.String("o", "", "file to write; standard output if empty")
 	profile := flag.String("cpuprofile", "", "file for a profile of the processor time")
 	flag.Parse()
+	debug.SetGCPercent(local.GarbagePercent)
 	if *profile != "" {
 		file, err := os.Create(*profile)
 		if err != nil {

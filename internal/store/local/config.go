@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// GarbagePercent is how much garbage a process that only serves a store should let grow (GOGC), in percent of what is
+// in use: storing makes much of it, a quarter of the processor time at 100.
+const GarbagePercent = 150
+
 // Config is what an operator may choose. The zero value of a member but Dir is its default.
 type Config struct {
 	// Dir is the folder, made if it does not exist.

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -53,6 +54,9 @@ func (s *Store) nextSegment(segments []uint64) uint64 {
 }
 
 func (s *Store) clearTmp() error {
+	if info, err := os.Lstat(s.path(tmpFolder)); err != nil || !info.IsDir() {
+		return errors.Join(fmt.Errorf("%s: not a folder", s.path(tmpFolder)), err)
+	}
 	entries, err := os.ReadDir(s.path(tmpFolder))
 	if err != nil {
 		return err

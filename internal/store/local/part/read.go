@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/metadata"
@@ -23,7 +24,8 @@ type File struct {
 
 // Open opens a part and reads its footer.
 func Open(path string, d *columns.Dataset) (f *File, err error) {
-	handle, err := os.Open(path)
+	// What is no file of ours must not hold up the start, as a pipe would, nor lead elsewhere, as a link.
+	handle, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open part: %w", err)
 	}
