@@ -49,8 +49,9 @@ type Limits struct {
 	Wait             time.Duration
 	// QueryTime bounds a query, ExportTime an export; default 30 s and an hour.
 	QueryTime, ExportTime time.Duration
-	// AnswerBytes bounds the values of an answer, default 32 MiB.
-	AnswerBytes int
+	// AnswerBytes bounds the values of an answer, default 32 MiB: of each its JSON or what it takes in memory, whichever
+	// is more. AllAnswerBytes bounds those of all answers under way, default and at least twice as much.
+	AnswerBytes, AllAnswerBytes int
 	// ReadTime is how long a client may take to send a body, WriteTime how long to receive a piece of 64 KiB; default
 	// 20 s and 30 s.
 	ReadTime, WriteTime time.Duration
@@ -67,6 +68,7 @@ func (l *Limits) setDefaults() {
 	orDefault(&l.QueryTime, 30*time.Second)
 	orDefault(&l.ExportTime, time.Hour)
 	orDefault(&l.AnswerBytes, 32<<20)
+	l.AllAnswerBytes = max(l.AllAnswerBytes, 2*l.AnswerBytes)
 	orDefault(&l.ReadTime, 20*time.Second)
 	orDefault(&l.WriteTime, 30*time.Second)
 	orDefault(&l.Heartbeat, 15*time.Second)
@@ -86,6 +88,7 @@ type API struct {
 	started time.Time
 	queries *slots
 	exports *slots
+	answers budget
 }
 
 // New returns an API. It starts nothing.
@@ -98,6 +101,7 @@ func New(cfg Config) (*API, error) {
 		config: cfg, limits: cfg.Limits, started: time.Now(),
 		queries: newSlots("queries", cfg.Limits.Queries, cfg.Limits.Wait),
 		exports: newSlots("exports", cfg.Limits.Exports, cfg.Limits.Wait),
+		answers: budget{bytes: int64(cfg.Limits.AllAnswerBytes)},
 	}, nil
 }
 

@@ -23,12 +23,21 @@ reaches it by DNS rebinding. Requests that a browser sends for a page of another
 wants ` + "`--api-token-file`" + ` (one token a line, read again when it changes) or ` + "`--oidc-issuer` and `--oidc-audience`" + `; clients
 send ` + "`Authorization: Bearer TOKEN`" + `. ` + "`/healthz` and `/readyz`" + ` answer everybody.
 
+To revoke tokens, replace the token file by one with at least one other token: what it no longer holds is refused within
+about a second. A token file that is emptied, removed or makes no sense revokes nothing until the server restarts: the
+tokens before stay in use, with a warning in the log. At the restart it is an error.
+
 ## Bounds
 
 A query has 30 s; 4 run at once, and 2 exports besides. Those beyond wait up to 2 s and are then refused with 503 and
-` + "`Retry-After`" + `. Bodies have at most 256 KiB, filters 64 KiB, answers 100,000 rows and 32 MiB of values; what a limit cut is
-marked ` + "`truncated`" + `, with ` + "`cut`" + ` naming the limit. Clients must take each 64 KiB within 30 s. Exports have an hour and no limit
+` + "`Retry-After`" + `. Bodies have at most 256 KiB, filters 64 KiB, answers 100,000 rows and 32 MiB of values,
+of each its JSON or what it takes in memory, whichever is more; the two periods of a comparison have 4 MiB together. All
+answers under way have 64 MiB, beyond which large ones are refused with 503. What a limit cut is marked ` + "`truncated`" + `,
+with ` + "`cut`" + ` naming the limit. Clients must take each 64 KiB within 30 s. Exports have an hour and no limit
 of rows; one that cannot be completed ends with a broken connection, never as if it were whole.
+
+256 connections are open at once, half of them from one IPv4 address or one /64 of IPv6; more from there are closed. Once
+three quarters are open, those that have waited for a request for 2 s are closed to make room.
 
 ## Errors
 

@@ -8,9 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
-
-	"golang.org/x/net/netutil"
 
 	"github.com/seine-net/seine/internal/credential"
 )
@@ -28,6 +27,7 @@ const (
 type Listener struct {
 	api    *API
 	socket net.Listener
+	places *places
 	server *http.Server
 }
 
@@ -41,7 +41,8 @@ func Listen(address string, a *API, files *credential.TLS) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for the API: %w", err)
 	}
-	l := &Listener{api: a, socket: netutil.LimitListener(socket, a.limits.Connections)}
+	bounded := newPlaces(socket, a.limits.Connections)
+	l := &Listener{api: a, socket: bounded, places: bounded}
 	if files != nil {
 		config, err := files.Server(a.config.Log, "h2", "http/1.1")
 		if err != nil {
@@ -53,7 +54,8 @@ func Listen(address string, a *API, files *credential.TLS) (*Listener, error) {
 	}
 	l.server = &http.Server{
 		Handler: a.Handler(), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: headerBytes,
-		ErrorLog: slog.NewLogLogger(a.config.Log.Handler(), slog.LevelDebug),
+		ConnState: bounded.note,
+		ErrorLog:  slog.NewLogLogger(a.config.Log.Handler(), slog.LevelDebug),
 	}
 	return l, nil
 }
@@ -69,6 +71,11 @@ func (l *Listener) Run(ctx context.Context) error {
 	l.server.BaseContext = func(net.Listener) context.Context { return ctx }
 	ended := make(chan error, 1)
 	go func() { ended <- l.server.Serve(l.socket) }()
+	watching, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { l.places.watch(watching, l.api.config.Log) })
+	defer watch.Wait()
+	defer stop()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve the API: %w", err)

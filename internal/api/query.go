@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"net/http"
@@ -28,11 +29,23 @@ func (a *API) query(w http.ResponseWriter, r *http.Request) error {
 	defer release()
 	ctx, cancel := a.deadline(r.Context())
 	defer cancel()
-	answer, err := a.answer(ctx, compiled)
+	room, bound := a.allow(compiled)
+	defer room.release()
+	answer, err := a.answer(ctx, compiled, room, bound)
 	if err != nil {
 		return late(ctx, err)
 	}
-	return a.writeJSON(w, answer.AppendJSON(nil))
+	return a.writeAnswer(w, answer)
+}
+
+// writeAnswer writes an answer in pieces: as text it can be as large as its values are in memory.
+func (a *API) writeAnswer(w http.ResponseWriter, answer *query.Answer) error {
+	w.Header().Set("Content-Type", jsonMedia)
+	out := bufio.NewWriterSize(a.pace(w, answerTime), pieceSize)
+	if answer.WriteJSON(out) == nil && out.WriteByte('\n') == nil {
+		_ = out.Flush() // Who does not take it is gone.
+	}
+	return nil
 }
 
 // decode reads the body; what is wrong with its transport is the client's fault, too.
@@ -61,22 +74,21 @@ func late(ctx context.Context, err error) error {
 	return err
 }
 
-func (a *API) answer(ctx context.Context, compiled *query.Compiled) (*query.Answer, error) {
-	block, summary, err := a.evaluate(ctx, compiled.Plan)
+func (a *API) answer(ctx context.Context, compiled *query.Compiled, room *allowance, bound int) (*query.Answer, error) {
+	current, summary, err := a.evaluate(ctx, compiled.Plan, room, bound)
 	if err != nil {
 		return nil, err
 	}
-	answer := &query.Answer{
-		Block: block, Truncated: summary.Truncated, Cut: summary.Cut, Primary: compiled.Primary, Losses: a.losses(),
-	}
+	answer := &query.Answer{Truncated: summary.Truncated, Cut: summary.Cut, Primary: compiled.Primary, Losses: a.losses()}
 	if compiled.Compare == nil {
+		answer.Block, answer.More = current.First(), current.More()
 		return answer, nil
 	}
-	earlier, before, err := a.evaluate(ctx, compiled.Compare)
+	earlier, before, err := a.evaluate(ctx, compiled.Compare, room, bound-current.Bytes())
 	if err != nil {
 		return nil, err
 	}
-	joined, cut := compiled.Join(block, earlier)
+	joined, cut := compiled.Join(current.Whole(), earlier.Whole())
 	answer.Block = joined
 	for _, one := range []struct {
 		truncated bool
@@ -89,10 +101,10 @@ func (a *API) answer(ctx context.Context, compiled *query.Compiled) (*query.Answ
 	return answer, nil
 }
 
-func (a *API) evaluate(ctx context.Context, plan *query.Plan) (*query.Block, query.Summary, error) {
-	collector := query.NewCollector(plan, a.limits.AnswerBytes)
+func (a *API) evaluate(ctx context.Context, plan *query.Plan, room *allowance, bound int) (*query.Collector, query.Summary, error) {
+	collector := query.NewCollector(plan, bound, room.take)
 	summary, err := a.config.Engine.Query(ctx, plan, collector.Add)
-	return &collector.Block, summary, err
+	return collector, summary, err
 }
 
 // losses counts by reason what answers lack.

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -27,7 +29,7 @@ type follower struct {
 	primary bool
 	matcher *query.Matcher
 	out     *pacedWriter
-	buffer  []byte
+	buffer  *bufio.Writer
 	rows    []int32
 }
 
@@ -50,6 +52,7 @@ func (a *API) tail(w http.ResponseWriter, r *http.Request) error {
 		api: a, plan: compiled.Plan, primary: compiled.Primary, matcher: query.NewMatcher(compiled.Plan.Filter),
 		out: a.pace(w, tailTime),
 	}
+	f.buffer = bufio.NewWriterSize(f.out, pieceSize)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // Proxies that know it pass events on at once.
 	ctx, cancel := context.WithTimeout(r.Context(), tailTime)
@@ -89,32 +92,40 @@ func (f *follower) comment(text string) error {
 	return f.out.Flush()
 }
 
-// batch writes the rows of a batch that the client asked for, and before them how many it missed.
+// batch writes the rows of a batch that the client asked for, and before them how many it missed. Events go out as the
+// buffer fills, so that a follower takes no more memory however much a batch holds.
 func (f *follower) batch(next server.Tail) error {
-	f.buffer = f.buffer[:0]
 	if next.Lost > 0 {
-		f.buffer = fmt.Appendf(f.buffer, "event: lost\ndata: {\"rows\":%d}\n\n", next.Lost)
+		if _, err := fmt.Fprintf(f.buffer, "event: lost\ndata: {\"rows\":%d}\n\n", next.Lost); err != nil {
+			return err
+		}
 	}
 	f.rows = f.matcher.Match(f.rows[:0], next.Rows)
-	for rows := f.rows; len(rows) > 0; {
-		n := min(len(rows), rowsAnEvent)
-		f.event(next.Rows, rows[:n])
-		rows = rows[n:]
+	for rows := range slices.Chunk(f.rows, rowsAnEvent) {
+		if err := f.event(next.Rows, rows); err != nil {
+			return err
+		}
 	}
-	if len(f.buffer) == 0 {
+	if next.Lost == 0 && len(f.rows) == 0 {
 		return nil
 	}
-	if _, err := f.out.Write(f.buffer); err != nil {
+	if err := f.buffer.Flush(); err != nil {
 		return err
 	}
 	return f.out.Flush()
 }
 
-// event appends rows as an event. JSON has no line breaks of its own, so that it is one line of data.
-func (f *follower) event(batch arrow.RecordBatch, rows []int32) {
+// event writes rows as an event. JSON has no line breaks of its own, so that it is one line of data.
+func (f *follower) event(batch arrow.RecordBatch, rows []int32) error {
+	if _, err := f.buffer.WriteString("event: rows\ndata: "); err != nil {
+		return err
+	}
 	answer := query.Answer{Block: blockOf(f.plan, batch, rows), Primary: f.primary, Losses: f.api.losses()}
-	f.buffer = append(f.buffer, "event: rows\ndata: "...)
-	f.buffer = append(answer.AppendJSON(f.buffer), '\n', '\n')
+	if err := answer.WriteJSON(f.buffer); err != nil {
+		return err
+	}
+	_, err := f.buffer.WriteString("\n\n")
+	return err
 }
 
 // blockOf takes rows of a batch as the block of an answer to a plan of rows.

@@ -18,7 +18,7 @@ type Collector struct {
 }
 
 // NewCollector returns a collector for the answer to a plan. Its values may take so many bytes: of each what it takes in
-// memory or as JSON, whichever is more. Take is asked for the bytes of a block before it is kept; its error ends the
+// memory or as JSON with all escapes, whichever is more. Take is asked for the bytes of a block before it is kept; its error ends the
 // query.
 func NewCollector(plan *Plan, bound int, take func(bytes int) error) *Collector {
 	return &Collector{columns: plan.Columns(), bound: bound, take: take}
@@ -68,8 +68,7 @@ func (c *Column) memory(row int) int {
 	return 8
 }
 
-// First returns the first block and More those that follow it, which are nil in most answers. An answer without blocks
-// has one without rows.
+// First returns the first block, or one without rows if none came.
 func (c *Collector) First() *Block {
 	if len(c.blocks) == 0 {
 		return &Block{Columns: c.columns}

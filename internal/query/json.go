@@ -14,7 +14,7 @@ import (
 // Answer is what a user gets for a request.
 type Answer struct {
 	*Block
-	// More are blocks with the rows that follow those of Block; most answers have none.
+	// More are blocks with the rows that follow those of Block, as large answers that are written have them.
 	More      []*Block
 	Truncated bool
 	// Cut says what the answer was truncated by.
