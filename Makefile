@@ -23,6 +23,7 @@ export GOFLAGS     := $(strip $(GOFLAGS) -trimpath -buildvcs=false)
 # none until it is named here.
 ROOT := bpf|cmd/seine|internal/(agent|capture|demo|nat/ctnetlink|store/local/diskfull|testkit)
 UNIT := $$($(GO) list ./... | grep -vE '^$(MODULE)/($(ROOT))(/|$$)')
+REAL := $$($(GO) list ./... | grep -E '^$(MODULE)/($(ROOT))(/|$$)')
 
 LINT  := $(GO) tool -modfile=tools/go.mod golangci-lint
 BPF_C  = $(wildcard bpf/*.[ch] bpf/*/*.[ch])
@@ -56,8 +57,10 @@ man: build ## write manual pages to bin/man
 
 check: root generate-check lint test race cross ## all that must hold before a change lands (root)
 
+# Tests with real traffic run one package at a time: beside others they would wait for the processor, not the network.
 test: root setup-test ## every test (root)
-	$(TEST) ./...
+	$(TEST) $(UNIT)
+	$(TEST) -p=1 $(REAL)
 
 test-unit: setup-build ## the tests that need no root
 	$(TEST) $(UNIT)
