@@ -181,7 +181,7 @@ func hostileFilters() []string {
 
 // Each is answered at once, whatever it is. The bound is wide, since tests share machines.
 func TestHostileFilters(t *testing.T) {
-	const most = 5 * time.Second
+	const most = time.Minute // A filter that grows without end is looked for; a busy machine is slow, too.
 	for _, text := range hostileFilters() {
 		start := time.Now()
 		_, err := CompileFilter(columns.Flows(), text)
