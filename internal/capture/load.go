@@ -85,17 +85,17 @@ func disable(spec *ebpf.CollectionSpec, name string) {
 }
 
 func configure(spec *ebpf.CollectionSpec, c *Config, rules int, means kernelMeans) error {
-	for name, value := range map[string]any{
-		"config_sampling":       c.Sampling,
-		"config_sampling_tag":   samplingTag(),
-		"config_rules":          uint32(rules),
-		"config_default_accept": !c.Reject,
-		"config_nat_skb":        means.skb,
-		"config_nat_lookup":     means.lookup,
-	} {
-		if err := spec.Variables[name].Set(value); err != nil {
-			return fmt.Errorf("set %s: %w", name, err)
-		}
+	v := spec.Variables
+	err := errors.Join(
+		v["config_sampling"].Set(c.Sampling),
+		v["config_sampling_tag"].Set(samplingTag()),
+		v["config_rules"].Set(uint32(rules)),
+		v["config_default_accept"].Set(!c.Reject),
+		v["config_nat_skb"].Set(means.skb),
+		v["config_nat_lookup"].Set(means.lookup),
+	)
+	if err != nil {
+		return fmt.Errorf("set the programs' switches: %w", err)
 	}
 	spec.Maps["seine_flows0"].MaxEntries = c.MaxFlows
 	spec.Maps["seine_flows1"].MaxEntries = c.MaxFlows
