@@ -96,7 +96,7 @@ func columnsOf(columns []query.Column, exact bool) []blockColumn {
 	for i := range columns {
 		c := &columns[i]
 		title := c.Name
-		if c.Unit != "" && !strings.Contains(c.Name, c.Unit) && (exact || c.Kind != flow.BytesField) {
+		if c.Unit != "" && !strings.Contains(c.Name, c.Unit) && (exact || c.Kind != flow.BytesField && c.Kind != flow.DurationField) {
 			title += " (" + c.Unit + ")"
 		}
 		if c.Estimated {
@@ -131,14 +131,16 @@ func valueText(b *query.Block, i, row int) string {
 	case c.Kind == flow.TimeField && c.Ints != nil:
 		return clock(c.Ints, row)
 	case c.Kind == flow.BytesField:
-		return bytesText(c, row)
+		return amountText(c, row, flow.FormatBytes)
+	case c.Kind == flow.DurationField:
+		return amountText(c, row, flow.FormatMicroseconds)
 	case c.Floats != nil:
 		return strconv.FormatFloat(c.Floats[row], 'f', 2, 64)
 	}
 	return string(c.AppendText(nil, row))
 }
 
-func bytesText(c *query.Column, row int) string {
+func amountText(c *query.Column, row int, format func(uint64) string) string {
 	n := int64(0)
 	if c.Floats != nil {
 		n = int64(c.Floats[row])
@@ -146,9 +148,9 @@ func bytesText(c *query.Column, row int) string {
 		n = c.Ints[row]
 	}
 	if n < 0 {
-		return "-" + flow.FormatBytes(uint64(-n))
+		return "-" + format(uint64(-n))
 	}
-	return flow.FormatBytes(uint64(n))
+	return format(uint64(n))
 }
 
 // clock shows times of today by the clock. Where the first or the last of them is of another day, all have their day.

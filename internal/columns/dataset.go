@@ -32,18 +32,19 @@ var TextType = &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, Valu
 
 // types has the type of the column for each kind of field. Text columns never hold null.
 var types = map[flow.FieldKind]arrow.DataType{
-	flow.TimeField:  arrow.FixedWidthTypes.Timestamp_ns,
-	flow.BytesField: arrow.PrimitiveTypes.Int64,
-	flow.CountField: arrow.PrimitiveTypes.Int64,
-	flow.PortField:  arrow.PrimitiveTypes.Uint16,
-	flow.IDField:    arrow.PrimitiveTypes.Uint32,
-	flow.BoolField:  arrow.FixedWidthTypes.Boolean,
-	flow.FlagsField: arrow.PrimitiveTypes.Uint8,
-	flow.ProtoField: TextType,
-	flow.EnumField:  TextType,
-	flow.AddrField:  TextType,
-	flow.NameField:  TextType,
-	flow.TextField:  TextType,
+	flow.TimeField:     arrow.FixedWidthTypes.Timestamp_ns,
+	flow.BytesField:    arrow.PrimitiveTypes.Int64,
+	flow.CountField:    arrow.PrimitiveTypes.Int64,
+	flow.DurationField: arrow.PrimitiveTypes.Int64,
+	flow.PortField:     arrow.PrimitiveTypes.Uint16,
+	flow.IDField:       arrow.PrimitiveTypes.Uint32,
+	flow.BoolField:     arrow.FixedWidthTypes.Boolean,
+	flow.FlagsField:    arrow.PrimitiveTypes.Uint8,
+	flow.ProtoField:    TextType,
+	flow.EnumField:     TextType,
+	flow.AddrField:     TextType,
+	flow.NameField:     TextType,
+	flow.TextField:     TextType,
 }
 
 // IsText says whether a field's column holds texts; all others hold numbers.

@@ -97,3 +97,54 @@ const (
 	ECE
 	CWR
 )
+
+// TCPState is the state of a socket, by the kernel's numbers (include/net/tcp_states.h).
+type TCPState uint8
+
+// The states of a TCP socket; 0 is unknown.
+const (
+	TCPEstablished TCPState = iota + 1
+	TCPSynSent
+	TCPSynRecv
+	TCPFinWait1
+	TCPFinWait2
+	TCPTimeWait
+	TCPClose
+	TCPCloseWait
+	TCPLastACK
+	TCPListen
+	TCPClosing
+	TCPNewSynRecv
+)
+
+// ResetBy is a set of the sides that sent a reset.
+type ResetBy uint8
+
+// The sides.
+const (
+	ResetByClient ResetBy = 1 << iota
+	ResetByServer
+)
+
+// Connect is how an attempt to connect ended.
+type Connect uint8
+
+// The outcomes; 0 is unknown, or not ended yet.
+const (
+	ConnectOK Connect = iota + 1
+	ConnectRefused
+	ConnectTimeout
+	ConnectUnreachable
+	ConnectAborted
+)
+
+// Runtime is what made a container.
+type Runtime uint8
+
+// The runtimes; 0 is unknown, or no container.
+const (
+	Containerd Runtime = iota + 1
+	CRIO
+	Docker
+	Podman
+)

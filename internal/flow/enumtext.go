@@ -75,6 +75,58 @@ var resolutions = Enum{
 	ByDNS:       {"dns", "a DNS answer that named the address"},
 }
 
+var tcpStates = Enum{
+	0:              {"", "unknown"},
+	TCPEstablished: {"ESTABLISHED", "data may flow"},
+	TCPSynSent:     {"SYN_SENT", "the client waits for an answer to its SYN"},
+	TCPSynRecv:     {"SYN_RECV", "the server waits for the end of the handshake"},
+	TCPFinWait1:    {"FIN_WAIT1", "this side closed first and waits for the acknowledgement"},
+	TCPFinWait2:    {"FIN_WAIT2", "this side closed first and waits for the other to close"},
+	TCPTimeWait:    {"TIME_WAIT", "closed; stragglers are waited for"},
+	TCPClose:       {"CLOSE", "closed"},
+	TCPCloseWait:   {"CLOSE_WAIT", "the other side closed; the program on this side has not"},
+	TCPLastACK:     {"LAST_ACK", "both sides closed, this one last; it waits for the acknowledgement"},
+	TCPListen:      {"LISTEN", "waits for clients"},
+	TCPClosing:     {"CLOSING", "both sides closed at the same time"},
+	TCPNewSynRecv:  {"NEW_SYN_RECV", "the server answered a SYN and waits for the end of the handshake"},
+}
+
+var resetBys = Enum{
+	0:                             {"", "nobody, or unknown"},
+	ResetByClient:                 {"client", "the client"},
+	ResetByServer:                 {"server", "the server"},
+	ResetByClient | ResetByServer: {"both", "each side"},
+}
+
+var connects = Enum{
+	0:                  {"", "unknown, or not ended in the interval"},
+	ConnectOK:          {"ok", "it was established"},
+	ConnectRefused:     {"refused", "the server's side answered with a reset"},
+	ConnectTimeout:     {"timeout", "nothing answered before the kernel gave up, or before the program did after at least one repeated SYN"},
+	ConnectUnreachable: {"unreachable", "a router or a firewall answered that the server cannot be reached"},
+	ConnectAborted:     {"aborted", "the program gave up before a SYN was repeated"},
+}
+
+var runtimes = Enum{
+	0:          {"", "unknown, or no container"},
+	Containerd: {"containerd", "containerd"},
+	CRIO:       {"cri-o", "CRI-O"},
+	Docker:     {"docker", "Docker"},
+	Podman:     {"podman", "Podman"},
+}
+
+// String returns the kernel's name of the state, empty if unknown.
+func (s TCPState) String() string { return tcpStates.Name(uint64(s)) }
+
+// String returns "client", "server" or "both", empty for nobody.
+func (r ResetBy) String() string { return resetBys.Name(uint64(r)) }
+
+// String returns "ok" or what went wrong, empty if unknown.
+func (c Connect) String() string { return connects.Name(uint64(c)) }
+
+// String returns the runtime's name, empty if unknown.
+func (r Runtime) String() string { return runtimes.Name(uint64(r)) }
+
 // String returns "none", "dnat", "snat" or "dnat+snat".
 func (n NAT) String() string { return nats.Name(uint64(n)) }
 

@@ -87,6 +87,8 @@ type Field struct {
 	Mirror FieldID
 	// SumOf names the fields that this one is the sum of: whoever has those need not store it. It is empty for all others.
 	SumOf []FieldID
+	// Whole marks sums of events that are all counted, of sampled and unsampled packets alike: they are no estimates.
+	Whole bool
 	// Shown marks the fields that a table of records has when the user chooses none.
 	Shown bool
 	// OnRequest marks costly fields, which are computed only where a user names them.

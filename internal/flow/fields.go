@@ -9,20 +9,23 @@ const (
 	groupTranslation = "Translation"
 	groupVolume      = "Volume"
 	groupTCP         = "TCP"
+	groupFaults      = "Faults"
+	groupProcess     = "Process"
 	groupIdentity    = "Identity"
 	groupObservation = "Observation"
 )
 
 // groups has the headings in their order.
 var groups = []string{
-	groupTime, groupTuple, groupTranslation, groupVolume, groupTCP, groupIdentity, groupObservation,
+	groupTime, groupTuple, groupTranslation, groupVolume, groupTCP, groupFaults, groupProcess, groupIdentity,
+	groupObservation,
 }
 
 // fields is the table, in the order in which fields are listed and written.
 var fields = link(build())
 
 // build puts the table together. The numbers of its parts: below 100 the fields of the connection;
-// 100, 200 and 300 plus the number in endpointFields those of src, dst and backend.
+// 100, 200 and 300 plus the number in endpointFields and processFields those of src, dst and backend.
 func build() []*Field {
 	var all []*Field
 	add := func(fs ...Field) {
@@ -33,7 +36,9 @@ func build() []*Field {
 	add(tupleFields...)
 	add(endpoints()...)
 	add(translationFields...)
+	add(tcpFields...)
 	add(volumes()...)
+	add(processes()...)
 	add(observationFields...)
 	return all
 }
@@ -176,14 +181,14 @@ var volumeFields = []struct {
 }{
 	{
 		Field: Field{
-			ID: 0, Name: "bytes", Kind: BytesField, Unit: "bytes", Example: "1514", Shown: true,
+			ID: 0, Name: "bytes", Group: groupVolume, Kind: BytesField, Unit: "bytes", Example: "1514", Shown: true,
 			Doc: "Link-layer bytes %s, as the interface counts them.",
 		},
 		of: func(v Volume) uint64 { return v.Bytes },
 	},
 	{
 		Field: Field{
-			ID: 1, Name: "packets", Kind: CountField, Unit: "packets", Example: "12",
+			ID: 1, Name: "packets", Group: groupVolume, Kind: CountField, Unit: "packets", Example: "12",
 			Doc: "Packets %s, each segment of an offloaded super-packet counted.",
 		},
 		of: func(v Volume) uint64 { return v.Packets },

@@ -112,6 +112,9 @@ func TestEveryMemberHasAField(t *testing.T) {
 	var zero, r Record
 	members := 0
 	eachMember(reflect.ValueOf(&r).Elem(), "Record", func(path string, member reflect.Value) {
+		if strings.HasPrefix(path, "Record.Dst.Process.") {
+			return // Empty by definition.
+		}
 		members++
 		setDistinct(t, path, member)
 		if !slices.ContainsFunc(fields, func(f *Field) bool { return readsMember(f) && raw(f, &r) != raw(f, &zero) }) {
@@ -250,7 +253,7 @@ func readFile(t *testing.T, name string) string {
 
 // Who stores the parts must be able to compute the sum.
 func TestSums(t *testing.T) {
-	r := sampleTCP()
+	r := sampleTroubled()
 	sums := 0
 	for _, f := range fields {
 		if f.SumOf == nil {
@@ -269,7 +272,7 @@ func TestSums(t *testing.T) {
 			t.Errorf("%s is %d, its parts are %d together", f.Name, got, total)
 		}
 	}
-	if sums != 2 {
-		t.Errorf("%d fields are sums, want total.bytes and total.packets", sums)
+	if want := len(volumeFields) + len(faultFields); sums != want {
+		t.Errorf("%d fields are sums, want %d", sums, want)
 	}
 }

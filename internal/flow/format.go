@@ -1,8 +1,10 @@
 package flow
 
 import (
+	"math"
 	"net/netip"
 	"strconv"
+	"time"
 )
 
 // FormatBytes returns a number of bytes for people, in IEC units with one decimal: "512 B", "1.5 KiB".
@@ -31,6 +33,23 @@ func appendBytes(dst []byte, n uint64) []byte {
 	}
 	dst = strconv.AppendFloat(dst, value, 'f', 1, 64)
 	return append(dst, ' ', byteUnits[unit], 'i', 'B')
+}
+
+// FormatMicroseconds returns a length of time for people: "85 µs", "1.2 ms", "3.4 s", "2h15m0s".
+func FormatMicroseconds(n uint64) string { return string(appendMicroseconds(nil, n)) }
+
+func appendMicroseconds(dst []byte, n uint64) []byte {
+	switch {
+	case n < 1000:
+		return append(strconv.AppendUint(dst, n, 10), " µs"...)
+	case n < 999_950: // From here on it would be rounded up to 1000.0.
+		return append(strconv.AppendFloat(dst, float64(n)/1e3, 'f', 1, 64), " ms"...)
+	case n < 60e6:
+		return append(strconv.AppendFloat(dst, float64(n)/1e6, 'f', 1, 64), " s"...)
+	case n > math.MaxInt64/1000:
+		return append(strconv.AppendUint(dst, n/1e6, 10), " s"...)
+	}
+	return append(dst, (time.Duration(n) * time.Microsecond).Round(time.Second).String()...)
 }
 
 func appendEndpoint(dst []byte, e *Endpoint) []byte {

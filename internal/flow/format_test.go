@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"math"
 	"net/netip"
 	"testing"
 )
@@ -54,4 +55,21 @@ func TestFormatPath(t *testing.T) {
 	f(sampleTCP(), "shop/front-7d9f:40002 → shop/cart:80 ⇒ shop/cart-5c6d8:8080")
 	f(sampleSNAT(), "worker-1:5353 → [2001:db8::1]:53")
 	f(samplePing(), "192.0.2.1 → 192.0.2.2")
+}
+
+func TestFormatMicroseconds(t *testing.T) {
+	f := func(n uint64, want string) {
+		t.Helper()
+		if got := FormatMicroseconds(n); got != want {
+			t.Errorf("%d: got %q, want %q", n, got, want)
+		}
+	}
+	f(0, "0 µs")
+	f(999, "999 µs")
+	f(1200, "1.2 ms")
+	f(999_949, "999.9 ms")
+	f(999_950, "1.0 s")
+	f(59_900_000, "59.9 s")
+	f(8_100_000_000, "2h15m0s")
+	f(math.MaxUint64, "18446744073709 s")
 }

@@ -8,6 +8,7 @@ const (
 	TimeField FieldKind = iota + 1
 	BytesField
 	CountField
+	DurationField
 	PortField
 	IDField
 	BoolField
@@ -39,18 +40,19 @@ type kindInfo struct {
 }
 
 var kinds = [...]kindInfo{
-	TimeField:  {"time", UintStorage, "string", 12, false, "A moment. RFC 3339 with up to nine decimals, in UTC; nanoseconds since the Unix epoch inside."},
-	BytesField: {"bytes", UintStorage, "number", 10, true, "A number of bytes."},
-	CountField: {"count", UintStorage, "number", 9, true, "A number of things."},
-	PortField:  {"port", UintStorage, "number", 9, true, "A port of a transport protocol; 0 where the protocol has none."},
-	IDField:    {"id", UintStorage, "number", 9, true, "A number that only identifies: adding such numbers up means nothing."},
-	BoolField:  {"bool", UintStorage, "boolean", 7, false, "`true` or `false`."},
-	ProtoField: {"proto", UintStorage, "string", 6, false, "An IP protocol: TCP, UDP, SCTP, ICMP, ICMPv6, else the IANA number in digits."},
-	EnumField:  {"enum", UintStorage, "string", 12, false, "One of the values listed with the field."},
-	FlagsField: {"flags", UintStorage, "array", 12, false, "A set of TCP flags: an array of names in JSON, names joined by `|` elsewhere."},
-	AddrField:  {"addr", AddrStorage, "string", 15, false, "An IPv4 or IPv6 address."},
-	NameField:  {"name", TextStorage, "string", 20, false, "The name of an object; few distinct values in many records."},
-	TextField:  {"text", TextStorage, "string", 30, false, "Any other text."},
+	TimeField:     {"time", UintStorage, "string", 12, false, "A moment. RFC 3339 with up to nine decimals, in UTC; nanoseconds since the Unix epoch inside."},
+	BytesField:    {"bytes", UintStorage, "number", 10, true, "A number of bytes."},
+	CountField:    {"count", UintStorage, "number", 9, true, "A number of things."},
+	PortField:     {"port", UintStorage, "number", 9, true, "A port of a transport protocol; 0 where the protocol has none."},
+	IDField:       {"id", UintStorage, "number", 9, true, "A number that only identifies: adding such numbers up means nothing."},
+	BoolField:     {"bool", UintStorage, "boolean", 7, false, "`true` or `false`."},
+	ProtoField:    {"proto", UintStorage, "string", 6, false, "An IP protocol: TCP, UDP, SCTP, ICMP, ICMPv6, else the IANA number in digits."},
+	EnumField:     {"enum", UintStorage, "string", 12, false, "One of the values listed with the field."},
+	FlagsField:    {"flags", UintStorage, "array", 12, false, "A set of TCP flags: an array of names in JSON, names joined by `|` elsewhere."},
+	AddrField:     {"addr", AddrStorage, "string", 15, false, "An IPv4 or IPv6 address."},
+	NameField:     {"name", TextStorage, "string", 20, false, "The name of an object; few distinct values in many records."},
+	DurationField: {"duration", UintStorage, "number", 9, true, "A length of time, in the field's unit."},
+	TextField:     {"text", TextStorage, "string", 30, false, "Any other text."},
 }
 
 // String returns the kind's name, as in /api/v1/fields and the reference documentation.

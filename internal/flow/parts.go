@@ -74,10 +74,17 @@ var directions = []struct {
 	sumOf      []FieldID
 	origin     Origin
 	of         func(*Record) Volume
+	faults     func(*Record) Faults
 }{
-	{"fwd", "from client to server", 40, nil, OriginKernel, func(r *Record) Volume { return r.Fwd }},
-	{"rev", "from server to client", 50, nil, OriginKernel, func(r *Record) Volume { return r.Rev }},
-	{"total", "in both directions", 60, []FieldID{40, 50}, OriginDerived, (*Record).Total},
+	{
+		"fwd", "from client to server", 40, nil, OriginKernel,
+		func(r *Record) Volume { return r.Fwd }, func(r *Record) Faults { return r.FwdFaults },
+	},
+	{
+		"rev", "from server to client", 50, nil, OriginKernel,
+		func(r *Record) Volume { return r.Rev }, func(r *Record) Faults { return r.RevFaults },
+	},
+	{"total", "in both directions", 60, []FieldID{40, 50}, OriginDerived, (*Record).Total, (*Record).TotalFaults},
 }
 
 // Total returns the volume of both directions.
@@ -85,22 +92,58 @@ func (r *Record) Total() Volume {
 	return Volume{Bytes: r.Fwd.Bytes + r.Rev.Bytes, Packets: r.Fwd.Packets + r.Rev.Packets}
 }
 
+// TotalFaults returns the faults of both directions.
+func (r *Record) TotalFaults() Faults { return r.FwdFaults.Plus(r.RevFaults) }
+
+// Plus returns the sum of both.
+func (f Faults) Plus(o Faults) Faults {
+	return Faults{
+		Retransmits: f.Retransmits + o.Retransmits,
+		DropPackets: f.DropPackets + o.DropPackets, DropBytes: f.DropBytes + o.DropBytes,
+		ZeroWindows: f.ZeroWindows + o.ZeroWindows, OutOfOrder: f.OutOfOrder + o.OutOfOrder,
+	}
+}
+
 // volumes returns the fields of all directions.
 func volumes() []Field {
 	var all []Field
 	for _, d := range directions {
-		for _, v := range volumeFields {
-			f, of, read := v.Field, d.of, v.of
+		of, faults := d.of, d.faults
+		add := func(f Field, read func(*Record) uint64) {
+			for _, base := range d.sumOf {
+				f.SumOf = append(f.SumOf, base+f.ID)
+			}
 			f.ID += d.base
 			f.Name = d.name + "." + f.Name
-			f.Group = groupVolume
 			f.Doc = fmt.Sprintf(f.Doc, d.noun)
 			f.Shown = f.Shown && d.origin != OriginDerived
 			f.Origin, f.Role, f.Aggregate, f.Cardinality = d.origin, RoleMeasure, AggSum, HighCardinality
-			f.Uint = func(r *Record) uint64 { return read(of(r)) }
-			for _, base := range d.sumOf {
-				f.SumOf = append(f.SumOf, base+v.ID)
-			}
+			f.Uint = read
+			all = append(all, f)
+		}
+		for _, v := range volumeFields {
+			add(v.Field, func(r *Record) uint64 { return v.of(of(r)) })
+		}
+		for _, v := range faultFields {
+			add(v.Field, func(r *Record) uint64 { return v.of(faults(r)) })
+		}
+	}
+	return all
+}
+
+// processes returns the fields of the socket owners at either end.
+func processes() []Field {
+	var all []Field
+	for _, s := range sides {
+		if s.name == "dst" {
+			continue
+		}
+		for _, e := range processFields {
+			f := e.on(s.of)
+			f.ID += s.base
+			f.Name = s.name + ".process." + f.Name
+			f.Doc = fmt.Sprintf(f.Doc, s.noun)
+			f.Group, f.Origin, f.Presence, f.Role, f.Aggregate = groupProcess, OriginKernel, IfKnown, RoleKey, AggNone
 			all = append(all, f)
 		}
 	}

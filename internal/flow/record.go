@@ -27,6 +27,10 @@ type Record struct {
 	Fwd, Rev Volume
 	// TCPFlags is the OR of the flags of all TCP segments of both directions.
 	TCPFlags TCPFlags
+	// TCP is what else is known of a TCP connection.
+	TCP TCPHealth
+	// FwdFaults and RevFaults count what went wrong on the way from client to server, and from server to client.
+	FwdFaults, RevFaults Faults
 	// Node is the name of the node whose agent made the record, Iface the interface whose counters Fwd and Rev are.
 	Node, Iface string
 	// Reporter is the role of Node in the connection.
@@ -42,6 +46,57 @@ type Endpoint struct {
 	Addr netip.Addr
 	Port uint16
 	Identity
+	// Process owns the socket at this end, where that is on the reporting node. It is empty for Dst: what answers is
+	// Backend.
+	Process Process
+}
+
+// Process is the owner of a socket, as it was when it connected or first read from what it had accepted. Empty fields
+// are unknown, or not there: a process outside any container has no Container.
+type Process struct {
+	// PID is the process's number in the host's process namespace; 0 is unknown.
+	PID uint32
+	// Name is the command's name, of at most 15 bytes (comm of proc(5)).
+	Name string
+	// Container is the identifier that the container's Runtime gave it.
+	Container string
+	Runtime   Runtime
+	// PodUID is the identifier of the Kubernetes pod that the container is part of.
+	PodUID string
+	// Unit is the systemd unit, such as "sshd.service", of processes that are in no container.
+	Unit string
+}
+
+// TCPHealth is what sockets and packets tell of a TCP connection beside its volume. Durations are in microseconds; zero
+// is unknown.
+type TCPHealth struct {
+	// State is the state of the socket on the reporting node, the client's if both are.
+	State TCPState
+	// RTT and MinRTT are the socket's smoothed and smallest round-trip times.
+	RTT, MinRTT uint32
+	// Handshake is from the first SYN to the ACK that ends the handshake, repetitions included.
+	Handshake uint32
+	// Lifetime is from the begin of the handshake to the end of the connection; it is there once that has come.
+	Lifetime uint64
+	// Resets counts RST segments, ResetBy says who sent them.
+	Resets  uint32
+	ResetBy ResetBy
+	// Connect is how the attempt to connect ended, in the interval in which it did.
+	Connect Connect
+	// ListenDrops counts SYNs and final ACKs of the handshake that the server turned away as its queue was full.
+	ListenDrops uint32
+}
+
+// Faults counts what went wrong in one direction of a connection.
+type Faults struct {
+	// Retransmits are segments that the sending socket sent again, as far as it is on the reporting node.
+	Retransmits uint64
+	// DropPackets and DropBytes are what the reporting node's kernel dropped.
+	DropPackets, DropBytes uint64
+	// ZeroWindows are segments by which the sender said that it takes no more data for now.
+	ZeroWindows uint64
+	// OutOfOrder are segments that reached the receiving socket out of order, as far as it is on the reporting node.
+	OutOfOrder uint64
 }
 
 // Identity names the object behind an address. Empty fields are unknown.

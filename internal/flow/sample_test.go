@@ -66,3 +66,20 @@ func plain(proto Proto, src, dst netip.AddrPort) Record {
 		Node: "worker-1", Iface: "eth0", Reporter: Transit, Sampling: 10,
 	}
 }
+
+// sampleTroubled is a connection that does not fare well, between two processes of the node.
+func sampleTroubled() Record {
+	r := sampleTCP()
+	r.Src.Process = Process{
+		PID: 4711, Name: "front", Container: "3f4c6a1be0d2", Runtime: Containerd,
+		PodUID: "0b9ad5c2-6f0e-4bd5-9a26-4a1a0a8a4c11",
+	}
+	r.Backend.Process = Process{PID: 812, Name: "cart", Unit: "cart.service"}
+	r.TCP = TCPHealth{
+		State: TCPClose, RTT: 850, MinRTT: 410, Handshake: 1200, Lifetime: 5310000,
+		Resets: 1, ResetBy: ResetByServer, Connect: ConnectOK, ListenDrops: 3,
+	}
+	r.FwdFaults = Faults{Retransmits: 1, DropPackets: 2, DropBytes: 3, ZeroWindows: 4, OutOfOrder: 5}
+	r.RevFaults = Faults{Retransmits: 10, DropPackets: 20, DropBytes: 30, ZeroWindows: 40, OutOfOrder: 50}
+	return r
+}

@@ -59,6 +59,10 @@ func (f *Field) appendCell(dst []byte, r *Record) []byte {
 		return appendClock(dst, Time(f.Uint(r)))
 	case BytesField:
 		return appendBytes(dst, f.Uint(r))
+	case DurationField:
+		if f.Present(r) {
+			return appendMicroseconds(dst, f.Uint(r))
+		}
 	}
 	return f.AppendText(dst, r)
 }

@@ -24,7 +24,7 @@ var measureKinds = map[string]struct {
 const measureHint = `want count(), sum(f), avg(f), min(f), max(f), count_distinct(f) or a quantile such as p99(f)`
 
 func isAmount(f *flow.Field) bool {
-	return f.Kind == flow.BytesField || f.Kind == flow.CountField
+	return f.Kind == flow.BytesField || f.Kind == flow.CountField || f.Kind == flow.DurationField
 }
 
 func isOrdered(f *flow.Field) bool { return isAmount(f) || f.Kind == flow.TimeField }

@@ -72,8 +72,8 @@ const (
 	Quantile
 )
 
-// IsScaled says whether a field counts packets or their bytes, so that it is multiplied by the row's sampling.
-func IsScaled(f *flow.Field) bool { return f.Aggregate == flow.AggSum }
+// IsScaled says whether a field counts sampled packets or their bytes, so that it is multiplied by the row's sampling.
+func IsScaled(f *flow.Field) bool { return f.Aggregate == flow.AggSum && !f.Whole }
 
 // Measure is a column computed for each group.
 type Measure struct {

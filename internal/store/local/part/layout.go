@@ -30,18 +30,19 @@ var (
 
 // layouts has every kind. Truth values are plain, since not every reader knows them as runs.
 var layouts = map[flow.FieldKind]layout{
-	flow.TimeField:  {parquet.Types.Int64, timestamp, parquet.Encodings.DeltaBinaryPacked, false, false},
-	flow.BytesField: {parquet.Types.Int64, schema.NewIntLogicalType(64, true), parquet.Encodings.Plain, false, false},
-	flow.CountField: {parquet.Types.Int64, schema.NewIntLogicalType(64, true), parquet.Encodings.Plain, true, false},
-	flow.PortField:  {parquet.Types.Int32, schema.NewIntLogicalType(16, false), parquet.Encodings.Plain, false, false},
-	flow.IDField:    {parquet.Types.Int32, schema.NewIntLogicalType(32, false), parquet.Encodings.Plain, true, false},
-	flow.FlagsField: {parquet.Types.Int32, schema.NewIntLogicalType(8, false), parquet.Encodings.Plain, true, false},
-	flow.BoolField:  {parquet.Types.Boolean, schema.NoLogicalType{}, parquet.Encodings.Plain, false, false},
-	flow.ProtoField: text,
-	flow.EnumField:  text,
-	flow.TextField:  text,
-	flow.AddrField:  textBloom,
-	flow.NameField:  textBloom,
+	flow.TimeField:     {parquet.Types.Int64, timestamp, parquet.Encodings.DeltaBinaryPacked, false, false},
+	flow.BytesField:    {parquet.Types.Int64, schema.NewIntLogicalType(64, true), parquet.Encodings.Plain, false, false},
+	flow.CountField:    {parquet.Types.Int64, schema.NewIntLogicalType(64, true), parquet.Encodings.Plain, true, false},
+	flow.DurationField: {parquet.Types.Int64, schema.NewIntLogicalType(64, true), parquet.Encodings.Plain, true, false},
+	flow.PortField:     {parquet.Types.Int32, schema.NewIntLogicalType(16, false), parquet.Encodings.Plain, false, false},
+	flow.IDField:       {parquet.Types.Int32, schema.NewIntLogicalType(32, false), parquet.Encodings.Plain, true, false},
+	flow.FlagsField:    {parquet.Types.Int32, schema.NewIntLogicalType(8, false), parquet.Encodings.Plain, true, false},
+	flow.BoolField:     {parquet.Types.Boolean, schema.NoLogicalType{}, parquet.Encodings.Plain, false, false},
+	flow.ProtoField:    text,
+	flow.EnumField:     text,
+	flow.TextField:     text,
+	flow.AddrField:     textBloom,
+	flow.NameField:     textBloom,
 }
 
 // The largest dictionary of a row group. It holds any number of names that so many rows can have.
