@@ -27,10 +27,10 @@ var outputs = []struct {
 	name string
 	make func() encoder
 }{
-	{"json", func() encoder { return flow.NewJSON(flow.DefaultFields()) }},
+	{"json", func() encoder { return flow.NewJSON(flow.DefaultFields(flow.Connections)) }},
 	{"netobserv", func() encoder { return flow.NetObserv{} }},
 	{"table", func() encoder { return flow.NewTable(flow.ConnectionColumns()) }},
-	{"csv", func() encoder { return flow.NewCSV(flow.DefaultFields()) }},
+	{"csv", func() encoder { return flow.NewCSV(flow.DefaultFields(flow.Connections)) }},
 }
 
 func newEncoder(name string) (encoder, error) {

@@ -46,7 +46,7 @@ func completeFields(holds func(*flow.Field) bool) completion {
 			before, last = begun[:i+1], begun[i+1:]
 		}
 		var all []string
-		for _, f := range flow.DefaultFields() {
+		for _, f := range flow.DefaultFields(flow.Connections) {
 			if holds(f) && strings.HasPrefix(f.Name, last) {
 				all = append(all, before+f.Name+"\t"+f.Doc)
 			}
@@ -62,7 +62,7 @@ func isAny(*flow.Field) bool { return true }
 // completeMeasures offers measures of the fields that can be measured.
 func completeMeasures(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 	all := []string{"count()"}
-	for _, f := range flow.DefaultFields() {
+	for _, f := range flow.DefaultFields(flow.Connections) {
 		switch {
 		case f.Aggregate == flow.AggSum:
 			all = append(all, "sum("+f.Name+")", "avg("+f.Name+")", "max("+f.Name+")", "p99("+f.Name+")")

@@ -129,7 +129,7 @@ func newQueryCommand() *cobra.Command {
 	s.StringSliceVar(&f.request.GroupBy, "group-by", nil, "`FIELDS` whose values make the groups, separated by commas")
 	s.StringSliceVar(&f.request.Fields, "fields", nil, "`FIELDS` of rows, separated by commas (default the main ones in a table, else all)")
 	s.StringVar(&f.request.Step, "step", "", "divide time into steps of this `TIME`, such as 1m")
-	s.StringVar(&f.request.Dataset, "dataset", "", "`DATASET` that is asked (default flows)")
+	s.StringVar(&f.request.Dataset, "dataset", "", "`DATASET` that is asked: flows or dns (default flows)")
 	f.add(c)
 	_ = c.RegisterFlagCompletionFunc("group-by", completeFields(isGroup))
 	_ = c.RegisterFlagCompletionFunc("fields", completeFields(func(*flow.Field) bool { return true }))
@@ -168,10 +168,18 @@ func (f *measureFlags) fields() []string {
 		return r.Fields
 	}
 	var shown []string
-	for _, field := range flow.ShownFields() {
+	for _, field := range flow.ShownFields(datasetOf(r)) {
 		shown = append(shown, field.Name)
 	}
 	return shown
+}
+
+// datasetOf returns the dataset that a request asks for; connections where it names none, or one that there is not.
+func datasetOf(r *query.Request) flow.Dataset {
+	if r.Dataset == flow.Queries.String() {
+		return flow.Queries
+	}
+	return flow.Connections
 }
 
 // onlyAsking refuses flags that a request from standard input would override.

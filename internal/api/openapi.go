@@ -166,7 +166,7 @@ var schemaTypes = []struct {
 	members map[string]string
 }{
 	{"Request", query.Request{}, map[string]string{
-		"dataset":  "What is asked: flows if not given.",
+		"dataset":  "What is asked: flows (connections, if not given) or dns (queries).",
 		"last":     "How far back from `to` the period begins, such as 90s, 10m, 1h30m, 7d or 2w; an hour if neither this nor `from` is given.",
 		"from":     "Begin of the period, RFC 3339; rows whose `end` lies in the period are looked at.",
 		"to":       "End of the period, RFC 3339, not included; now if not given.",

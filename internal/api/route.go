@@ -35,7 +35,7 @@ var (
 	toParameter     = parameter{name: "to", doc: "End of the period, RFC 3339; now if not given.", example: "2026-03-01T13:00:00Z"}
 	filterParameter = parameter{name: "filter", doc: "Condition in CEL over the fields.", example: `dst.port == 443`}
 	fieldsParameter = parameter{name: "fields", doc: "Names of fields, separated by commas; all if not given.", example: "end,src.addr,dst.addr"}
-	datasetParam    = parameter{name: "dataset", doc: "What is asked: flows if not given.", example: "flows"}
+	datasetParam    = parameter{name: "dataset", doc: "What is asked: flows (connections, if not given) or dns (queries).", example: "flows"}
 )
 
 var routes []route

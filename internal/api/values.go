@@ -86,7 +86,7 @@ func (a *API) fields(w http.ResponseWriter, r *http.Request) error {
 	}
 	d, ok := columns.ByName(name)
 	if !ok {
-		return badParameter(query.UnknownName, "want flows", "no dataset is called %q", shortened(name))
+		return badParameter(query.UnknownName, "want "+columns.Names(), "no dataset is called %q", shortened(name))
 	}
 	return a.encode(w, http.StatusOK, describe(d))
 }

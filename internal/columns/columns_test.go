@@ -31,7 +31,7 @@ func build(t testing.TB, records []flow.Record) arrow.RecordBatch {
 // cells returns what a batch has of each field, as text.
 func cells(batch arrow.RecordBatch, row int) map[string]string {
 	all := make(map[string]string)
-	for _, f := range flow.DefaultFields() {
+	for _, f := range flow.DefaultFields(flow.Connections) {
 		if columns.IsText(f) {
 			all[f.Name] = columns.TextsOf(batch, f).Value(row)
 		} else if numbers := columns.NumbersOf(batch, f); numbers.IsNull(row) {
@@ -46,7 +46,7 @@ func cells(batch arrow.RecordBatch, row int) map[string]string {
 // wanted returns the same from the record itself.
 func wanted(r *flow.Record) map[string]string {
 	all := make(map[string]string)
-	for _, f := range flow.DefaultFields() {
+	for _, f := range flow.DefaultFields(flow.Connections) {
 		switch {
 		case f.Addr != nil:
 			all[f.Name] = addrText(f.Addr(r))
@@ -177,7 +177,7 @@ func TestDataset(t *testing.T) {
 		if stored != slices.Contains(d.Fields, f) || stored && d.Schema.Field(i).Name != f.Name {
 			t.Errorf("%s: column %d, stored %t", f.Name, i, stored)
 		}
-		if stored == (f.OnRequest || f.SumOf != nil) {
+		if stored == (f.OnRequest || f.SumOf != nil || !f.In(flow.Connections)) {
 			t.Errorf("%s: stored %t", f.Name, stored)
 		}
 	}

@@ -3,15 +3,18 @@ package columns
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/seine-net/seine/internal/flow"
 )
 
-// Dataset is a kind of rows: its name and its columns. Datasets are shared and must not be changed.
+// Dataset is a kind of rows: its name, such as "flows", and its columns. Datasets are shared and must not be changed.
 type Dataset struct {
 	Name string
+	// Rows are what the field table calls the dataset.
+	Rows flow.Dataset
 	// Fields are what is stored, in the order of the columns: all fields but those that are sums of others and those
 	// that are computed on request.
 	Fields []*flow.Field
@@ -54,15 +57,28 @@ func IsText(f *flow.Field) bool { return IsTextKind(f.Kind) }
 func IsTextKind(k flow.FieldKind) bool { return types[k] == TextType }
 
 var (
-	flows    = newDataset("flows", flow.Fields())
-	datasets = []*Dataset{flows}
+	flows    = newDataset(flow.Connections)
+	queries  = newDataset(flow.Queries)
+	datasets = []*Dataset{flows, queries}
 )
 
 // Flows returns the dataset of connection records.
 func Flows() *Dataset { return flows }
 
+// Queries returns the dataset of DNS queries.
+func Queries() *Dataset { return queries }
+
 // Datasets returns all datasets.
 func Datasets() []*Dataset { return slices.Clone(datasets) }
+
+// Names returns the names of all datasets, joined by "or".
+func Names() string {
+	var names []string
+	for _, d := range datasets {
+		names = append(names, d.Name)
+	}
+	return strings.Join(names, " or ")
+}
 
 // ByName returns the dataset with a name.
 func ByName(name string) (*Dataset, bool) {
@@ -73,10 +89,10 @@ func ByName(name string) (*Dataset, bool) {
 	return datasets[i], true
 }
 
-func newDataset(name string, fields []*flow.Field) *Dataset {
-	d := &Dataset{Name: name, columns: make(map[flow.FieldID]int)}
+func newDataset(of flow.Dataset) *Dataset {
+	d := &Dataset{Name: of.String(), Rows: of, columns: make(map[flow.FieldID]int)}
 	var schema []arrow.Field
-	for _, f := range fields {
+	for _, f := range flow.FieldsOf(of) {
 		if f.OnRequest || f.SumOf != nil {
 			continue
 		}
@@ -84,7 +100,7 @@ func newDataset(name string, fields []*flow.Field) *Dataset {
 		d.Fields = append(d.Fields, f)
 		schema = append(schema, column(f))
 	}
-	metadata := arrow.NewMetadata([]string{datasetKey}, []string{name})
+	metadata := arrow.NewMetadata([]string{datasetKey}, []string{d.Name})
 	d.Schema = arrow.NewSchema(schema, &metadata)
 	return d
 }

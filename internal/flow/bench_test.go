@@ -29,7 +29,7 @@ func batch() []Record {
 // measured in the same run.
 func BenchmarkJSON(b *testing.B) {
 	records := batch()
-	encoder := NewJSON(DefaultFields())
+	encoder := NewJSON(DefaultFields(Connections))
 	dst := make([]byte, 0, 8<<20)
 	measure := func(appendRecord func([]byte, *Record) []byte) time.Duration {
 		start := time.Now()
@@ -52,7 +52,7 @@ func BenchmarkJSON(b *testing.B) {
 
 // The floor must write the same, or its time means nothing.
 func TestFloorWritesTheSame(t *testing.T) {
-	encoder := NewJSON(DefaultFields())
+	encoder := NewJSON(DefaultFields(Connections))
 	for _, r := range []Record{sampleTCP(), sampleSNAT(), samplePing()} {
 		got, want := string(appendByHand(nil, &r)), string(encoder.Append(nil, &r))
 		if got != want {
@@ -144,7 +144,7 @@ func textByHand(dst []byte, key, text string) []byte {
 func BenchmarkEncoders(b *testing.B) {
 	records := batch()
 	for name, e := range map[string]encoder{
-		"CSV":       NewCSV(DefaultFields()),
+		"CSV":       NewCSV(DefaultFields(Connections)),
 		"NetObserv": NetObserv{},
 		"Table":     NewTable(ConnectionColumns()),
 	} {

@@ -27,7 +27,7 @@ func encode(e encoder, records ...Record) string {
 func TestJSON(t *testing.T) {
 	f := func(r Record, want ...string) {
 		t.Helper()
-		if diff := cmp.Diff(strings.Join(want, "")+"\n", encode(NewJSON(DefaultFields()), r)); diff != "" {
+		if diff := cmp.Diff(strings.Join(want, "")+"\n", encode(NewJSON(DefaultFields(Connections)), r)); diff != "" {
 			t.Errorf("JSON differs (- want, + got):\n%s", diff)
 		}
 	}
@@ -264,11 +264,11 @@ func TestEncodersDoNotAllocate(t *testing.T) {
 		records[i].Dst.Subnet, records[i].Backend.Subnet = "", ""
 	}
 	for name, e := range map[string]encoder{
-		"JSON":            NewJSON(DefaultFields()),
-		"CSV":             NewCSV(DefaultFields()),
+		"JSON":            NewJSON(DefaultFields(Connections)),
+		"CSV":             NewCSV(DefaultFields(Connections)),
 		"NetObserv":       NetObserv{},
 		"connections":     NewTable(ConnectionColumns()),
-		"table of fields": NewTable(FieldColumns(DefaultFields())),
+		"table of fields": NewTable(FieldColumns(DefaultFields(Connections))),
 	} {
 		dst := make([]byte, 0, 1<<16)
 		allocs := testing.AllocsPerRun(10, func() {

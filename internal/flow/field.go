@@ -68,13 +68,46 @@ const (
 	UnlessICMP
 )
 
+// Dataset is a set of kinds of rows, each of which has some of the fields.
+type Dataset uint8
+
+// The datasets: a row of Connections is a connection in an interval, one of Queries a DNS query with its answer.
+const (
+	Connections Dataset = 1 << iota
+	Queries
+
+	everywhere = Connections | Queries
+)
+
+// datasetNames has the names by which the API calls datasets.
+var datasetNames = []struct {
+	set  Dataset
+	name string
+}{{Connections, "flows"}, {Queries, "dns"}}
+
+// String returns the names of the datasets joined by commas: "flows", "dns" or "flows, dns".
+func (d Dataset) String() string {
+	var names []string
+	for _, n := range datasetNames {
+		if d&n.set != 0 {
+			names = append(names, n.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// In says whether rows of a dataset have the field.
+func (f *Field) In(d Dataset) bool { return f.Datasets&d != 0 }
+
 // Field describes one value of a record and reads it. Fields are shared and must not be changed.
 type Field struct {
 	ID   FieldID
 	Name string
 	// Group is the heading under which the documentation lists the field.
 	Group string
-	Kind  FieldKind
+	// Datasets are those whose rows have the field; none stands for the connections alone.
+	Datasets Dataset
+	Kind     FieldKind
 	// Unit is the unit of the number, empty where there is none.
 	Unit string
 	// Doc is one sentence, Example a value as CSV shows it.

@@ -12,24 +12,29 @@ const (
 	groupFaults      = "Faults"
 	groupProcess     = "Process"
 	groupIdentity    = "Identity"
+	groupDNS         = "DNS"
 	groupObservation = "Observation"
 )
 
 // groups has the headings in their order.
 var groups = []string{
 	groupTime, groupTuple, groupTranslation, groupVolume, groupTCP, groupFaults, groupProcess, groupIdentity,
-	groupObservation,
+	groupDNS, groupObservation,
 }
 
 // fields is the table, in the order in which fields are listed and written.
 var fields = link(build())
 
 // build puts the table together. The numbers of its parts: below 100 the fields of the connection;
-// 100, 200 and 300 plus the number in endpointFields and processFields those of src, dst and backend.
+// 100, 200 and 300 plus the number in endpointFields and processFields those of src, dst and backend;
+// from 500 those of a DNS query.
 func build() []*Field {
 	var all []*Field
 	add := func(fs ...Field) {
 		for i := range fs {
+			if fs[i].Datasets == 0 {
+				fs[i].Datasets = Connections
+			}
 			all = append(all, &fs[i])
 		}
 	}
@@ -39,6 +44,7 @@ func build() []*Field {
 	add(tcpFields...)
 	add(volumes()...)
 	add(processes()...)
+	add(dnsFields...)
 	add(observationFields...)
 	return all
 }
@@ -46,19 +52,19 @@ func build() []*Field {
 // tupleFields describe when, what and between whom.
 var tupleFields = []Field{
 	{
-		ID: 1, Name: "start", Group: groupTime, Kind: TimeField, Example: "2026-03-01T12:00:00.000000001Z",
+		ID: 1, Name: "start", Group: groupTime, Datasets: everywhere, Kind: TimeField, Example: "2026-03-01T12:00:00.000000001Z",
 		Doc:    "Time of the first packet in the interval.",
 		Origin: OriginKernel, Role: RoleKey, Aggregate: AggMin, Cardinality: HighCardinality,
 		Uint: func(r *Record) uint64 { return uint64(r.Start) },
 	},
 	{
-		ID: 2, Name: "end", Group: groupTime, Kind: TimeField, Example: "2026-03-01T12:00:04.5Z", Shown: true,
+		ID: 2, Name: "end", Group: groupTime, Datasets: everywhere, Kind: TimeField, Example: "2026-03-01T12:00:04.5Z", Shown: true,
 		Doc:    "Time of the last packet in the interval.",
 		Origin: OriginKernel, Role: RoleKey, Aggregate: AggMax, Cardinality: HighCardinality,
 		Uint: func(r *Record) uint64 { return uint64(r.End) },
 	},
 	{
-		ID: 3, Name: "proto", Group: groupTuple, Kind: ProtoField, Example: "TCP", Shown: true,
+		ID: 3, Name: "proto", Group: groupTuple, Datasets: everywhere, Kind: ProtoField, Example: "TCP", Shown: true,
 		Doc:    "IP protocol of the connection.",
 		Origin: OriginKernel, Role: RoleKey, Aggregate: AggNone, Cardinality: LowCardinality,
 		Uint: func(r *Record) uint64 { return uint64(r.Proto) },
@@ -82,7 +88,7 @@ var tupleFields = []Field{
 		Uint: func(r *Record) uint64 { return uint64(r.ICMP.ID) },
 	},
 	{
-		ID: 7, Name: "oriented_by", Group: groupTuple, Kind: EnumField, Example: "conntrack", Presence: IfKnown,
+		ID: 7, Name: "oriented_by", Group: groupTuple, Datasets: everywhere, Kind: EnumField, Example: "conntrack", Presence: IfKnown,
 		Doc:    "Evidence that told client from server.",
 		Origin: OriginKernel, Role: RoleKey, Aggregate: AggNone, Cardinality: LowCardinality, Enum: orientations,
 		Uint: func(r *Record) uint64 { return uint64(r.OrientedBy) },
@@ -98,31 +104,31 @@ var tupleFields = []Field{
 // translationFields describe what happened to the connection on the way.
 var translationFields = []Field{
 	{
-		ID: 10, Name: "nat", Group: groupTranslation, Kind: EnumField, Example: "dnat", Shown: true,
+		ID: 10, Name: "nat", Group: groupTranslation, Datasets: everywhere, Kind: EnumField, Example: "dnat", Shown: true,
 		Doc:    "Which addresses were translated on the way.",
 		Origin: OriginNAT, Role: RoleKey, Aggregate: AggNone, Cardinality: LowCardinality, Enum: nats,
 		Uint: func(r *Record) uint64 { return uint64(r.NAT) },
 	},
 	{
-		ID: 11, Name: "nat_source", Group: groupTranslation, Kind: EnumField, Example: "kfunc",
+		ID: 11, Name: "nat_source", Group: groupTranslation, Datasets: everywhere, Kind: EnumField, Example: "kfunc",
 		Doc:    "Means by which the translation was learnt.",
 		Origin: OriginNAT, Role: RoleKey, Aggregate: AggNone, Cardinality: LowCardinality, Enum: natSources,
 		Uint: func(r *Record) uint64 { return uint64(r.NATSource) },
 	},
 	{
-		ID: 12, Name: "ct_zone", Group: groupTranslation, Kind: IDField, Example: "0",
+		ID: 12, Name: "ct_zone", Group: groupTranslation, Datasets: everywhere, Kind: IDField, Example: "0",
 		Doc:    "Conntrack zone of the connection; 0 is the default zone.",
 		Origin: OriginNAT, Role: RoleKey, Aggregate: AggNone, Cardinality: MediumCardinality,
 		Uint: func(r *Record) uint64 { return uint64(r.Zone) },
 	},
 	{
-		ID: 13, Name: "snat.addr", Group: groupTranslation, Kind: AddrField, Example: "192.0.2.10",
+		ID: 13, Name: "snat.addr", Group: groupTranslation, Datasets: everywhere, Kind: AddrField, Example: "192.0.2.10",
 		Doc:    "Address of the client as the backend saw it; equal to src.addr where nothing translated it.",
 		Origin: OriginNAT, Role: RoleKey, Aggregate: AggNone, Cardinality: HighCardinality,
 		Addr: func(r *Record) netip.Addr { return r.SNAT.Addr() },
 	},
 	{
-		ID: 14, Name: "snat.port", Group: groupTranslation, Kind: PortField, Example: "61000", Presence: UnlessICMP,
+		ID: 14, Name: "snat.port", Group: groupTranslation, Datasets: everywhere, Kind: PortField, Example: "61000", Presence: UnlessICMP,
 		Doc:    "Port of the client as the backend saw it; equal to src.port where nothing translated it.",
 		Origin: OriginNAT, Role: RoleKey, Aggregate: AggNone, Cardinality: HighCardinality,
 		Uint: func(r *Record) uint64 { return uint64(r.SNAT.Port()) },
@@ -138,25 +144,25 @@ var translationFields = []Field{
 // observationFields describe who saw the connection and how.
 var observationFields = []Field{
 	{
-		ID: 30, Name: "node", Group: groupObservation, Kind: NameField, Example: "worker-1",
+		ID: 30, Name: "node", Group: groupObservation, Datasets: everywhere, Kind: NameField, Example: "worker-1",
 		Doc:    "Node whose agent made the record.",
 		Origin: OriginAgent, Role: RoleKey, Aggregate: AggNone, Cardinality: LowCardinality,
 		Text: func(r *Record) string { return r.Node },
 	},
 	{
-		ID: 31, Name: "iface", Group: groupObservation, Kind: NameField, Example: "eth0",
+		ID: 31, Name: "iface", Group: groupObservation, Datasets: everywhere, Kind: NameField, Example: "eth0",
 		Doc:    "Network interface whose counts the record's volumes are.",
 		Origin: OriginKernel, Role: RoleKey, Aggregate: AggNone, Cardinality: HighCardinality,
 		Text: func(r *Record) string { return r.Iface },
 	},
 	{
-		ID: 32, Name: "reporter", Group: groupObservation, Kind: EnumField, Example: "client",
+		ID: 32, Name: "reporter", Group: groupObservation, Datasets: everywhere, Kind: EnumField, Example: "client",
 		Doc:    "Role of the reporting node in the connection.",
 		Origin: OriginAgent, Role: RoleKey, Aggregate: AggNone, Cardinality: LowCardinality, Enum: reporters,
 		Uint: func(r *Record) uint64 { return uint64(r.Reporter) },
 	},
 	{
-		ID: 33, Name: "primary", Group: groupObservation, Kind: BoolField, Example: "true",
+		ID: 33, Name: "primary", Group: groupObservation, Datasets: everywhere, Kind: BoolField, Example: "true",
 		Doc:    "True on the one record of the connection and interval that sums count.",
 		Origin: OriginDerived, Role: RoleKey, Aggregate: AggNone, Cardinality: LowCardinality,
 		Uint: func(r *Record) uint64 {
@@ -167,7 +173,7 @@ var observationFields = []Field{
 		},
 	},
 	{
-		ID: 34, Name: "sampling", Group: groupObservation, Kind: CountField, Unit: "packets", Example: "1",
+		ID: 34, Name: "sampling", Group: groupObservation, Datasets: everywhere, Kind: CountField, Unit: "packets", Example: "1",
 		Doc:    "N where one packet in N was counted; 1 is every packet.",
 		Origin: OriginAgent, Role: RoleAttribute, Aggregate: AggMax, Cardinality: LowCardinality,
 		Uint: func(r *Record) uint64 { return uint64(r.Sampling) },
@@ -289,5 +295,12 @@ var endpointFields = []endpointField{
 			Doc: "Evidence that identified %s.", Cardinality: LowCardinality,
 		},
 		uint: func(e *Endpoint) uint64 { return uint64(e.ResolvedBy) },
+	},
+	{
+		Field: Field{
+			ID: 30, Name: "dns_name", Kind: NameField, Example: "api.example.com",
+			Doc: "Name that the client had the address of %s from, by a DNS answer.", Cardinality: HighCardinality,
+		},
+		text: func(e *Endpoint) string { return e.DNSName },
 	},
 }

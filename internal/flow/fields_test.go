@@ -137,6 +137,10 @@ func eachMember(v reflect.Value, path string, visit func(string, reflect.Value))
 		visit(path, v)
 		return
 	}
+	if v.Kind() == reflect.Pointer {
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
 	if v.Kind() != reflect.Struct {
 		visit(path, v)
 		return
@@ -229,11 +233,11 @@ func TestFieldSets(t *testing.T) {
 		}
 		return strings.Join(names, " ")
 	}
-	if got := names(DefaultFields()); strings.Contains(got, "community_id") || !strings.Contains(got, "total.bytes") {
+	if got := names(DefaultFields(Connections)); strings.Contains(got, "community_id") || !strings.Contains(got, "total.bytes") {
 		t.Errorf("default fields: %s", got)
 	}
 	const shown = "end proto src.namespace src.name dst.namespace dst.name nat fwd.bytes rev.bytes"
-	if got := names(ShownFields()); got != shown {
+	if got := names(ShownFields(Connections)); got != shown {
 		t.Errorf("shown fields: %s, want %s", got, shown)
 	}
 	Fields()[0] = nil

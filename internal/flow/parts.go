@@ -36,7 +36,7 @@ func endpoints() []Field {
 			f.Name = s.name + "." + f.Name
 			f.Doc = fmt.Sprintf(f.Doc, s.noun)
 			f.Shown = f.Shown && s.shown
-			f.Role, f.Aggregate = RoleKey, AggNone
+			f.Datasets, f.Role, f.Aggregate = everywhere, RoleKey, AggNone
 			all = append(all, f.grouped(s.name))
 		}
 	}
@@ -143,7 +143,7 @@ func processes() []Field {
 			f.ID += s.base
 			f.Name = s.name + ".process." + f.Name
 			f.Doc = fmt.Sprintf(f.Doc, s.noun)
-			f.Group, f.Origin, f.Presence, f.Role, f.Aggregate = groupProcess, OriginKernel, IfKnown, RoleKey, AggNone
+			f.Datasets, f.Group, f.Origin, f.Presence, f.Role, f.Aggregate = everywhere, groupProcess, OriginKernel, IfKnown, RoleKey, AggNone
 			all = append(all, f)
 		}
 	}

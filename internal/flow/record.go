@@ -3,7 +3,8 @@ package flow
 import "net/netip"
 
 // Record is one connection during one interval, as one node saw it, oriented from client to server.
-// It is a plain value: it holds no pointer into the kernel's or another record's memory, and copying it copies all.
+// It is a plain value: it holds no pointer into the kernel's memory, and copying it copies all. A record with DNS is one
+// query and its answer, on the connection that the other members tell of; it has no volume of its own.
 type Record struct {
 	// Start and End are the times of the first and the last packet in the interval.
 	Start, End Time
@@ -39,6 +40,9 @@ type Record struct {
 	Primary bool
 	// Sampling is N where one packet in N was counted; 1 means every packet.
 	Sampling uint32
+	// DNS is what the record tells of a DNS query; nil in the record of a connection. It is not changed once it is set,
+	// so that copies of the record may share it.
+	DNS *DNS
 }
 
 // Endpoint is one side of a connection: its transport address and what is known of who has it.
@@ -101,15 +105,17 @@ type Faults struct {
 
 // Identity names the object behind an address. Empty fields are unknown.
 type Identity struct {
-	Kind       Kind
-	Namespace  string
-	Name       string
-	Workload   Workload
-	Node       string
-	Zone       string
-	Service    string
-	App        string
-	Subnet     string
+	Kind      Kind
+	Namespace string
+	Name      string
+	Workload  Workload
+	Node      string
+	Zone      string
+	Service   string
+	App       string
+	Subnet    string
+	// DNSName is the name that the client had the address from; see package dns.
+	DNSName    string
 	ResolvedBy Resolution
 }
 

@@ -11,9 +11,9 @@ import (
 // WriteFieldTable writes the fields for a terminal, a line each.
 func WriteFieldTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "FIELD\tKIND\tUNIT\tROLE\tFROM\tMEANING")
+	fmt.Fprintln(t, "FIELD\tKIND\tUNIT\tROLE\tFROM\tDATASETS\tMEANING")
 	for _, f := range fields {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, f.Kind, orDash(f.Unit), f.Role, f.Origin, f.meaning())
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, f.Kind, orDash(f.Unit), f.Role, f.Origin, f.Datasets, f.meaning())
 	}
 	return t.Flush()
 }
@@ -47,10 +47,13 @@ func WriteFieldDocs(w io.Writer) error {
 
 const docsIntroduction = `<!-- Generated from the field table in internal/flow by go generate. Do not edit. -->
 
-# Fields of a connection record
+# Fields of a record
 
-A record is one connection during one interval, as one node saw it, oriented from client to server. The names
-here are the same in JSON, where they nest at the dots, in CSV headers, in filters and in the API.
+A record is a row of one of two datasets. One of *flows* is one connection during one interval, as one node saw it,
+oriented from client to server. One of *dns* is one DNS query with its answer, or with none in time: its *src* is who
+asked, its *dst* the resolver that was asked, its *backend* the one that answered; it starts with the query and ends
+with the answer, or when none was waited for any longer. The names here are the same in JSON, where they nest at the
+dots, in CSV headers, in filters and in the API.
 
 A connection has up to four addresses: *src* is the client, *dst* what it dialled, *backend* who answered, equal to
 *dst* where nothing translated it, and *snat* the client as the backend saw it, equal to *src* likewise. *fwd* counts
@@ -61,17 +64,18 @@ from client to server, *rev* from server to client.
 - **Merged by** is how the values of several records become one.
 - **From**: the kernel's packets, the translation (nat), the name index (names), the agent, or derived from other fields.
 - **Values** says how many distinct values to expect: low, medium (as many as workloads) or high (as many as pods or connections).
+- **In** names the datasets that have the field.
 - **Id** is the stable number of the field in stored and transmitted columns.
 `
 
 func writeGroup(w io.Writer, group string) {
 	fmt.Fprintf(w, "\n## %s\n\n", group)
-	fmt.Fprintln(w, "| Field | Kind | Meaning | Example | Present | Role | Merged by | From | Values | Id |")
-	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|---|")
+	fmt.Fprintln(w, "| Field | Kind | Meaning | Example | Present | Role | Merged by | From | Values | In | Id |")
+	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, f := range fields {
 		if f.Group == group {
-			fmt.Fprintf(w, "| `%s` | %s | %s | `%s` | %s | %s | %s | %s | %s | %d |\n",
-				f.Name, f.Kind, f.Doc, inTable(f.Example), f.when(), f.Role, f.Aggregate, f.Origin, f.Cardinality, f.ID)
+			fmt.Fprintf(w, "| `%s` | %s | %s | `%s` | %s | %s | %s | %s | %s | %s | %d |\n",
+				f.Name, f.Kind, f.Doc, inTable(f.Example), f.when(), f.Role, f.Aggregate, f.Origin, f.Cardinality, f.Datasets, f.ID)
 		}
 	}
 }

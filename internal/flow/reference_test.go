@@ -29,7 +29,7 @@ func TestFieldTable(t *testing.T) {
 			t.Errorf("%s is missing", f.Name)
 		}
 	}
-	const want = "nat                        enum      -             key        nat      Which addresses were translated on the way. One of none, dnat, snat, dnat+snat.\n"
+	const want = "nat                        enum      -             key        nat      flows, dns  Which addresses were translated on the way. One of none, dnat, snat, dnat+snat.\n"
 	if !strings.Contains(b.String(), want) {
 		t.Errorf("got\n%s\nwhich lacks\n%s", b.String(), want)
 	}

@@ -11,18 +11,23 @@ var (
 	fieldsByID   = index(fields, func(f *Field) FieldID { return f.ID })
 )
 
-// Fields returns all fields in the order in which they are listed. The slice is the caller's.
+// Fields returns the fields of all datasets in the order in which they are listed. The slice is the caller's.
 func Fields() []*Field { return slices.Clone(fields) }
 
-// DefaultFields returns the fields that a record is written with when the user names none:
-// all but those that are OnRequest.
-func DefaultFields() []*Field {
-	return slices.DeleteFunc(Fields(), func(f *Field) bool { return f.OnRequest })
+// FieldsOf returns the fields of a dataset in the order in which they are listed. The slice is the caller's.
+func FieldsOf(d Dataset) []*Field {
+	return slices.DeleteFunc(Fields(), func(f *Field) bool { return !f.In(d) })
 }
 
-// ShownFields returns the fields that a table of records has when the user names none.
-func ShownFields() []*Field {
-	return slices.DeleteFunc(Fields(), func(f *Field) bool { return !f.Shown })
+// DefaultFields returns the fields that a record of a dataset is written with when the user names none:
+// all but those that are OnRequest.
+func DefaultFields(d Dataset) []*Field {
+	return slices.DeleteFunc(FieldsOf(d), func(f *Field) bool { return f.OnRequest })
+}
+
+// ShownFields returns the fields that a table of a dataset's records has when the user names none.
+func ShownFields(d Dataset) []*Field {
+	return slices.DeleteFunc(FieldsOf(d), func(f *Field) bool { return !f.Shown })
 }
 
 // FieldByName returns the field with an API name such as "src.addr".

@@ -32,7 +32,7 @@ func Compile(r *Request, now time.Time) (*Compiled, error) {
 	}
 	d, ok := columns.ByName(name)
 	if !ok {
-		return nil, refuse(UnknownName, "dataset", "want flows", "no dataset is called %q", shortened(name))
+		return nil, refuse(UnknownName, "dataset", "want "+columns.Names(), "no dataset is called %q", shortened(name))
 	}
 	c := &compilation{request: r, dataset: d, plan: &Plan{Dataset: d.Name, Other: r.Other}}
 	for _, step := range []func() error{

@@ -82,7 +82,7 @@ func mustField(name string) *flow.Field {
 // matching returns the rows of a batch that the plan asks for.
 func (e *evaluation) matching(batch arrow.RecordBatch) []row {
 	all := make(map[flow.FieldID]column)
-	for _, f := range flow.DefaultFields() {
+	for _, f := range flow.Fields() {
 		if columns.IsText(f) {
 			all[f.ID] = column{texts: columns.TextsOf(batch, f)}
 		} else {

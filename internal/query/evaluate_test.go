@@ -272,7 +272,7 @@ func TestMatcherAgreesWithEvaluate(t *testing.T) {
 // Rows reads what the evaluator does.
 func TestRows(t *testing.T) {
 	batch := batchOf(querytest.RandomRecords(5, 40)...)
-	fields := flow.DefaultFields()
+	fields := flow.DefaultFields(flow.Connections)
 	end, _ := flow.FieldByName("end")
 	all := query.NewMatcher(nil).Match(nil, batch)
 	got := query.Rows(batch, all, append(fields, end))

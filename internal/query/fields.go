@@ -13,6 +13,9 @@ func findField(d *columns.Dataset, member, name string) (*flow.Field, error) {
 	if !ok {
 		return nil, refuse(UnknownName, member, didYouMean(name), "no field is called %q", shortened(name))
 	}
+	if !f.In(d.Rows) {
+		return nil, refuse(UnknownName, member, otherDataset(f, d), "rows of %s have no field %s", d.Name, name)
+	}
 	if len(d.Parts(f)) == 0 {
 		return nil, refuse(UnsupportedError, member, "it is made of proto, src.addr, src.port, dst.addr and dst.port: ask for these",
 			"field %s is not stored", name)
@@ -39,6 +42,11 @@ func findFields(d *columns.Dataset, member string, names []string) ([]*flow.Fiel
 
 func didYouMean(name string) string {
 	return fmt.Sprintf("did you mean %q? /api/v1/fields and seine fields list all", flow.NearestName(name))
+}
+
+// otherDataset says where a field is that the dataset does not have.
+func otherDataset(f *flow.Field, d *columns.Dataset) string {
+	return fmt.Sprintf("it is of dataset %s; /api/v1/fields?dataset=%s lists those of %s", f.Datasets, d.Name, d.Name)
 }
 
 // shortened cuts a text of the user's for an error message.

@@ -35,7 +35,7 @@ func CompileFilter(d *columns.Dataset, text string) (*Expr, error) {
 	env := environments[d.Name]()
 	checked, issues := env.Compile(text)
 	if issues.Err() != nil {
-		return nil, explain(issues.Errors()[0], []rune(text))
+		return nil, explain(d, issues.Errors()[0], []rune(text))
 	}
 	f := &filter{text: []rune(text), env: env, ast: checked.NativeRep()}
 	whole := f.ast.Expr()
@@ -107,7 +107,7 @@ func celType(f *flow.Field) *cel.Type {
 }
 
 // explain turns an error of CEL's parser or checker into one for the user.
-func explain(err *cel.Error, text []rune) error {
+func explain(d *columns.Dataset, err *cel.Error, text []rune) error {
 	offset := offsetOf(err.Location, text)
 	refused := &Error{Member: "filter", Message: err.Message, Kind: SyntaxError}
 	switch message := err.Message; {
@@ -115,7 +115,7 @@ func explain(err *cel.Error, text []rune) error {
 		name, _, _ := strings.Cut(strings.TrimPrefix(message, undeclared), "'")
 		refused.Kind = UnknownName
 		offset = beginOf(name, offset, text)
-		refused.Message, refused.Hint = unknownName(name, text[offset:])
+		refused.Message, refused.Hint = unknownName(d, name, text[offset:])
 	case strings.HasPrefix(message, mismatch):
 		refused.Kind, refused.Hint = TypeError, typeHint
 		refused.Message = mismatched(strings.TrimPrefix(message, mismatch))
@@ -158,8 +158,10 @@ const typeHint = `texts, addresses, protocols and enumerations compare with text
 
 // unknownName explains a name that is no field's and no function's. CEL may have cut it at a dot; it stands whole at the
 // begin of the text.
-func unknownName(name string, text []rune) (message, hint string) {
-	if f, ok := flow.FieldByName(name); ok {
+func unknownName(d *columns.Dataset, name string, text []rune) (message, hint string) {
+	if f, ok := flow.FieldByName(name); ok && !f.In(d.Rows) {
+		return "rows of " + d.Name + " have no field " + f.Name, otherDataset(f, d)
+	} else if ok {
 		return "field " + f.Name + " is not stored, so it cannot be asked for", ""
 	}
 	whole := string(text)

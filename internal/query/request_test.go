@@ -96,7 +96,7 @@ func TestCompile(t *testing.T) {
 	f(query.Request{Last: "3000w"}, period(time.Unix(0, 0), now))
 
 	f(query.Request{}, func(c *query.Compiled) bool {
-		return c.Plan.Dataset == "flows" && len(c.Plan.Fields) == len(flow.DefaultFields()) && c.Plan.Limit == query.DefaultLimit
+		return c.Plan.Dataset == "flows" && len(c.Plan.Fields) == len(flow.DefaultFields(flow.Connections)) && c.Plan.Limit == query.DefaultLimit
 	})
 	once := func(want bool) func(*query.Compiled) bool {
 		return func(c *query.Compiled) bool { return c.Primary == want && (c.Plan.Filter != nil) == want }

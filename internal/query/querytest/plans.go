@@ -41,7 +41,7 @@ func RandomPlan(seed uint64) *query.Plan {
 func RandomFilter(seed uint64) *query.Expr { return newGenerator(seed).condition(4) }
 
 // queryable returns the fields that can be asked for.
-func queryable() []*flow.Field { return flow.DefaultFields() }
+func queryable() []*flow.Field { return flow.DefaultFields(flow.Connections) }
 
 func keys() []*flow.Field {
 	return slices.DeleteFunc(queryable(), func(f *flow.Field) bool { return f.Role == flow.RoleMeasure })

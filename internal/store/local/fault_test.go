@@ -148,7 +148,7 @@ func wantRows(t *testing.T, s *local.Store, want int) {
 
 func allRows() *query.Plan {
 	return &query.Plan{
-		Dataset: "flows", Fields: flow.DefaultFields(),
+		Dataset: "flows", Fields: flow.DefaultFields(flow.Connections),
 		From: flow.Time(querytest.Begin.UnixNano()), To: flow.Time(querytest.Begin.Add(querytest.Span).UnixNano()),
 	}
 }

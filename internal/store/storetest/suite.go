@@ -33,6 +33,7 @@ func Run(t *testing.T, open Open, plans int) {
 		{"RepeatsAreRefusedAfterReopening", testRepeatsReopened},
 		{"ConcurrentAppends", testConcurrent},
 		{"BadBatch", testBadBatch},
+		{"Datasets", testDatasets},
 		{"Values", testValues},
 		{"Cancelled", testCancelled},
 		{"SinkError", testSinkError},
@@ -281,7 +282,7 @@ func testCancelled(t *testing.T, open Open) {
 	for _, measures := range [][]query.Measure{nil, {{Name: "count()", Aggregation: query.Count}}} {
 		plan := all()
 		plan.Measures = measures
-		plan.Fields = flow.DefaultFields()[:1]
+		plan.Fields = flow.DefaultFields(flow.Connections)[:1]
 		if _, err := e.Query(ctx, plan, func(*query.Block) error { return nil }); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v, want %v", err, context.Canceled)
 		}
@@ -293,7 +294,7 @@ func testSinkError(t *testing.T, open Open) {
 	defer closed(t, e)
 	mustAppend(t, e, store.Batch{Dataset: "flows", Rows: Batch(t, querytest.RandomRecords(1, 100))})
 	plan, want := all(), errors.New("the reader went away")
-	plan.Fields = flow.DefaultFields()[:1]
+	plan.Fields = flow.DefaultFields(flow.Connections)[:1]
 	if _, err := e.Query(t.Context(), plan, func(*query.Block) error { return want }); !errors.Is(err, want) {
 		t.Errorf("got %v, want %v", err, want)
 	}
