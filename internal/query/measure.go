@@ -14,7 +14,7 @@ var measureKinds = map[string]struct {
 	takes       func(*flow.Field) bool
 	fields      string
 }{
-	"sum":            {Sum, IsScaled, "counters, such as total.bytes"},
+	"sum":            {Sum, isCounter, "counters, such as total.bytes"},
 	"avg":            {Average, isAmount, "amounts, such as total.bytes"},
 	"min":            {Min, isOrdered, "amounts and times, such as total.bytes and end"},
 	"max":            {Max, isOrdered, "amounts and times, such as total.bytes and end"},
@@ -22,6 +22,9 @@ var measureKinds = map[string]struct {
 }
 
 const measureHint = `want count(), sum(f), avg(f), min(f), max(f), count_distinct(f) or a quantile such as p99(f)`
+
+// isCounter says whether a field counts, so that its values add up.
+func isCounter(f *flow.Field) bool { return f.Aggregate == flow.AggSum }
 
 func isAmount(f *flow.Field) bool {
 	return f.Kind == flow.BytesField || f.Kind == flow.CountField || f.Kind == flow.DurationField
