@@ -31,6 +31,8 @@ type connection struct {
 	// interface opens nothing. Zero is never.
 	opened flow.Time
 	isn    uint32
+	// owners are the processes at the client's and the server's end, as far as sockets told.
+	owners [2]*flow.Process
 	// stash holds a use that the chosen interface did not see: see Table.choose.
 	stash *use
 }
@@ -51,6 +53,7 @@ type use struct {
 	firstDir    Dir
 	first, last flow.Time
 	interfaces  []interfaceCounts
+	health      health
 }
 
 // place is an interface, and whether the packets there bore the addresses that the client sent.
@@ -155,6 +158,7 @@ func (u *use) merge(o *use) {
 		c := &o.interfaces[i]
 		u.at(c.place).add(&c.counts, false)
 	}
+	u.health.merge(&o.health)
 }
 
 // useFor returns the use that an observation belongs to, a new one if need be.
@@ -202,7 +206,6 @@ func (c *connection) add(o *Observation) {
 // against tells how an observation lies against the connection: whether its Low end is the server's, and whether it
 // bears the addresses that the client sent.
 func (c *connection) against(o *Observation) (reversed, dialed bool) {
-	e := &c.entry
 	low, high := o.Low, o.High
 	if o.QuotedProto != 0 {
 		src, dst := o.quoted()
@@ -211,6 +214,13 @@ func (c *connection) against(o *Observation) (reversed, dialed bool) {
 			low, high = src, dst
 		}
 	}
+	return c.lies(low, high)
+}
+
+// lies tells how a pair of endpoints lies against the connection: whether the first is the server's, and whether they
+// are the addresses that the client sent.
+func (c *connection) lies(low, high Point) (reversed, dialed bool) {
+	e := &c.entry
 	switch {
 	case low == e.OrigSrc && high == e.OrigDst:
 		return false, true

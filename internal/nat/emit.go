@@ -15,9 +15,12 @@ const recordBlock = 4096
 // After an error of the sink, which is returned, the rest of the interval's records is lost.
 func (t *Table) Finish(end flow.Time, last bool, sink func([]flow.Record) error) error {
 	t.join(end, last)
-	var err error
 	for _, c := range t.active {
 		c.settle()
+	}
+	t.joinFacts(end, last)
+	var err error
+	for _, c := range t.active {
 		t.records = t.emit(c, t.records)
 		c.uses = c.uses[:0]
 		if len(t.records) >= recordBlock && err == nil {
@@ -100,6 +103,10 @@ func (t *Table) emit(c *connection, to []flow.Record) []flow.Record {
 			c.orient(u)
 		}
 		c.noteEnd(u)
+		if len(u.interfaces) == 0 {
+			to = append(to, t.record(c, u, &interfaceCounts{}))
+			continue
+		}
 		counts := t.choose(c, u)
 		if counts != nil && !u.isError {
 			c.countOnce(counts)
@@ -214,6 +221,10 @@ func (t *Table) record(c *connection, u *use, k *interfaceCounts) flow.Record {
 	setPoint(&r.Dst, c.dialed())
 	setPoint(&r.Backend, c.backend())
 	r.SNAT = c.snat().AddrPort()
+	if !u.isError {
+		c.tellOwners(u, &r)
+		u.health.tell(&r)
+	}
 	if u.proto == flow.ICMPv4 || u.proto == flow.ICMPv6 {
 		r.ICMP = flow.ICMP{Type: u.icmpType, Code: u.icmpCode}
 	}

@@ -19,6 +19,7 @@ func (c *connection) orient(u *use) {
 	e := &c.entry
 	e.OrigSrc, e.OrigDst, e.ReplySrc, e.ReplyDst = e.OrigDst, e.OrigSrc, e.ReplyDst, e.ReplySrc
 	c.entered[0], c.entered[1] = c.entered[1], c.entered[0]
+	c.owners[0], c.owners[1] = c.owners[1], c.owners[0]
 	for i := range c.uses {
 		c.uses[i].turn()
 	}
@@ -32,6 +33,7 @@ func (u *use) turn() {
 	u.flags[0], u.flags[1] = u.flags[1], u.flags[0]
 	u.openedBy[0], u.openedBy[1] = u.openedBy[1], u.openedBy[0]
 	u.firstDir = u.firstDir.other()
+	u.health.turn()
 	for i := range u.interfaces {
 		k := &u.interfaces[i]
 		k.counts[0], k.counts[1] = k.counts[1], k.counts[0]

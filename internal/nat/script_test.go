@@ -119,6 +119,7 @@ func show(t *testing.T, r *flow.Record) string {
 		fmt.Fprintf(&b, " zone %d", r.Zone)
 	}
 	fmt.Fprintf(&b, " %d/%d %s %v %v", r.Fwd.Packets, r.Rev.Packets, r.Iface, r.NAT, r.OrientedBy)
+	showFacts(&b, r)
 	if r.Fwd.Bytes != packetBytes*r.Fwd.Packets || r.Rev.Bytes != packetBytes*r.Rev.Packets {
 		t.Errorf("%s: %d and %d bytes, want %d a packet", b.String(), r.Fwd.Bytes, r.Rev.Bytes, packetBytes)
 	}

@@ -43,6 +43,8 @@ type Stats struct {
 	Refused uint64
 	// Held counts observations that waited an interval for their translation.
 	Held uint64
+	// FactsDropped counts facts that were not taken because there were too many.
+	FactsDropped uint64
 }
 
 // Table joins observations and translations to connections. It is not safe for concurrent use.
@@ -54,8 +56,10 @@ type Table struct {
 	active   []*connection
 	// pending are the interval's observations without an entry, held those of the one before that still wait.
 	pending, held waiting
-	records       []flow.Record
-	stats         Stats
+	// facts are the interval's, and those of the one before that still wait.
+	facts   []Fact
+	records []flow.Record
+	stats   Stats
 }
 
 // slot holds the connections of a face: more than one where a tuple was used again or lies in several zones.

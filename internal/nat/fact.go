@@ -1,0 +1,225 @@
+package nat
+
+import "github.com/seine-net/seine/internal/flow"
+
+// Fact is something known of a connection that no interface counted: told by a socket at one of its ends, or from where
+// the kernel dropped its packets. It finds its connection by the addresses that it bears, whichever of the connection's
+// faces these are: a client's socket has those that it dialled, a server's those that it answers to.
+type Fact struct {
+	Proto flow.Proto
+	// Src and Dst are those of a packet in that place. A socket is at Src.
+	Src, Dst Point
+	// First is when what the fact tells of began (a socket: when it was opened), Last when it last happened.
+	First, Last flow.Time
+	// Sent is what befell packets from Src to Dst since the fact before, Received those from Dst to Src.
+	Sent, Received flow.Faults
+	// Socket is what the socket at Src tells, nil for other facts. It is kept, and must not be changed any more.
+	Socket *Socket
+	// Alone asks for a record even where no packet of the connection was counted in the interval, as of a connect whose
+	// SYNs were dropped on their way out.
+	Alone bool
+}
+
+// Socket is what the socket at one end of a connection tells.
+type Socket struct {
+	Role Role
+	// TCP is its State, RTT, MinRTT, Lifetime and, at the client, Connect; the rest is empty.
+	TCP flow.TCPHealth
+	// ResetsSent and ResetsReceived count RST segments since the fact before.
+	ResetsSent, ResetsReceived uint32
+	// Process is the socket's owner, nil while unknown.
+	Process *flow.Process
+}
+
+// Role tells which end of a connection a socket is.
+type Role uint8
+
+// The roles; 0 is unknown.
+const (
+	// Active sockets have connected: they are clients.
+	Active Role = iota + 1
+	// Passive sockets were accepted.
+	Passive
+)
+
+// maxFacts bounds the facts of an interval.
+const maxFacts = 1 << 18
+
+// AddFacts takes facts of the present interval. It keeps no reference to the slice. Beyond a limit they are dropped,
+// and counted.
+func (t *Table) AddFacts(batch []Fact) {
+	if room := maxFacts - len(t.facts); len(batch) > room {
+		t.stats.FactsDropped += uint64(len(batch) - room)
+		batch = batch[:room]
+	}
+	t.facts = append(t.facts, batch...)
+}
+
+// joinFacts gives each fact to its connection. One without, that may be about packets after the flow map's swap or
+// about a connection that still waits for its translation, waits for the next interval.
+func (t *Table) joinFacts(end flow.Time, last bool) {
+	waiting := t.facts[:0]
+	for i := range t.facts {
+		f := &t.facts[i]
+		c := t.connectionOf(f)
+		switch u := c.useOf(f); {
+		case u != nil:
+			c.learn(u, f)
+		case !last && f.Last > end-max(t.config.Hold, 0):
+			waiting = append(waiting, *f)
+		case f.Alone:
+			t.tellAlone(c, f)
+		case c != nil:
+			c.meet(f)
+		}
+	}
+	clear(t.facts[len(waiting):])
+	t.facts = waiting
+}
+
+// connectionOf finds the connection that a fact is about, nil where none is known.
+func (t *Table) connectionOf(f *Fact) *connection { return t.lookup(f.observation()) }
+
+// observation is what an interface would have told of the fact's packets, had it counted any.
+func (f *Fact) observation() *Observation {
+	return &Observation{Low: f.Src, High: f.Dst, Proto: f.Proto, First: f.First, Last: f.Last}
+}
+
+// tellAlone makes a use without packets for a fact. c may be nil.
+func (t *Table) tellAlone(c *connection, f *Fact) {
+	if c == nil {
+		c = t.track(f.observation())
+	}
+	if len(c.uses) == 0 {
+		t.active = append(t.active, c)
+	}
+	c.seen = t.interval
+	u := c.nextUse()
+	*u = use{proto: f.Proto, sampling: 1, first: f.Last, last: f.Last, interfaces: u.interfaces[:0]}
+	c.learn(u, f)
+}
+
+// useOf returns the use of the tuple that a fact is about, nil where there was none in this interval: for a socket the
+// one that began nearest to it, else the latest that began before.
+func (c *connection) useOf(f *Fact) *use {
+	if c == nil {
+		return nil
+	}
+	var best *use
+	for i := range c.uses {
+		u := &c.uses[i]
+		switch {
+		case u.isError:
+		case best == nil,
+			f.Socket != nil && distance(u.first, f.First) < distance(best.first, f.First),
+			f.Socket == nil && u.first <= f.Last:
+			best = u
+		}
+	}
+	return best
+}
+
+// endOf tells at which end of the connection a fact's Src is: Up the client's, Down the server's.
+func (c *connection) endOf(f *Fact) Dir {
+	if reversed, _ := c.lies(f.Src, f.Dst); reversed {
+		return Down
+	}
+	return Up
+}
+
+// learn adds a fact to a use of the connection.
+func (c *connection) learn(u *use, f *Fact) {
+	at := c.endOf(f)
+	h := &u.health
+	h.faults[at] = h.faults[at].Plus(f.Sent)
+	h.faults[at.other()] = h.faults[at.other()].Plus(f.Received)
+	if f.Socket == nil {
+		return
+	}
+	h.sockets[at] = f.Socket
+	if f.Socket.Process != nil {
+		h.owners[at] = f.Socket.Process
+	}
+	h.resets[at] += f.Socket.ResetsSent
+	h.resets[at.other()] += f.Socket.ResetsReceived
+	switch f.Socket.Role {
+	case Active:
+		u.openedBy[at] = true
+	case Passive:
+		u.openedBy[at.other()] = true
+	}
+}
+
+// meet remembers who is at the fact's end of the connection, of which no packet was counted in the interval.
+func (c *connection) meet(f *Fact) {
+	if f.Socket != nil && f.Socket.Process != nil {
+		c.owners[c.endOf(f)] = f.Socket.Process
+	}
+}
+
+// tellOwners writes who is at the ends into a use's record. Of earlier uses of the tuple nobody is left.
+func (c *connection) tellOwners(u *use, r *flow.Record) {
+	if c.isNew(u) {
+		c.owners = [2]*flow.Process{}
+	}
+	for d, p := range u.health.owners {
+		if p != nil {
+			c.owners[d] = p
+		}
+	}
+	if p := c.owners[Up]; p != nil {
+		r.Src.Process = *p
+	}
+	if p := c.owners[Down]; p != nil {
+		r.Backend.Process = *p
+	}
+}
+
+// health is what facts tell of a use, by direction or by end: Up is the client's.
+type health struct {
+	faults  [2]flow.Faults
+	resets  [2]uint32
+	sockets [2]*Socket
+	owners  [2]*flow.Process
+}
+
+func (h *health) turn() {
+	h.faults[0], h.faults[1] = h.faults[1], h.faults[0]
+	h.resets[0], h.resets[1] = h.resets[1], h.resets[0]
+	h.sockets[0], h.sockets[1] = h.sockets[1], h.sockets[0]
+	h.owners[0], h.owners[1] = h.owners[1], h.owners[0]
+}
+
+func (h *health) merge(o *health) {
+	for d := range h.faults {
+		h.faults[d] = h.faults[d].Plus(o.faults[d])
+		h.resets[d] += o.resets[d]
+		if h.sockets[d] == nil {
+			h.sockets[d] = o.sockets[d]
+		}
+		if h.owners[d] == nil {
+			h.owners[d] = o.owners[d]
+		}
+	}
+}
+
+// tell writes what is known of the use's health into its record.
+func (h *health) tell(r *flow.Record) {
+	r.FwdFaults, r.RevFaults = h.faults[Up], h.faults[Down]
+	r.TCP.Resets = h.resets[Up] + h.resets[Down]
+	if h.resets[Up] > 0 {
+		r.TCP.ResetBy |= flow.ResetByClient
+	}
+	if h.resets[Down] > 0 {
+		r.TCP.ResetBy |= flow.ResetByServer
+	}
+	s := h.sockets[Up]
+	if s == nil {
+		s = h.sockets[Down]
+	}
+	if s == nil {
+		return
+	}
+	r.TCP.State, r.TCP.RTT, r.TCP.MinRTT = s.TCP.State, s.TCP.RTT, s.TCP.MinRTT
+	r.TCP.Lifetime, r.TCP.Connect = s.TCP.Lifetime, s.TCP.Connect
+}
