@@ -14,6 +14,7 @@ import (
 	"github.com/seine-net/seine/internal/api"
 	"github.com/seine-net/seine/internal/credential"
 	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/health"
 	"github.com/seine-net/seine/internal/query"
 	"github.com/seine-net/seine/internal/server"
 	"github.com/seine-net/seine/internal/store/local"
@@ -139,6 +140,7 @@ type apiFlags struct {
 	tokenFile                string
 	oidcIssuer, oidcAudience string
 	tls                      credential.TLS
+	healthRules              string
 }
 
 func (f *apiFlags) add(s *pflag.FlagSet) {
@@ -148,6 +150,7 @@ func (f *apiFlags) add(s *pflag.FlagSet) {
 	s.StringVar(&f.oidcAudience, "oidc-audience", "", "audience that these ID tokens must be for: the client `ID`")
 	s.StringVar(&f.tls.Cert, "api-tls-cert", "", "PEM `FILE` with the certificate of the API; without it the API speaks plain HTTP")
 	s.StringVar(&f.tls.Key, "api-tls-key", "", "PEM `FILE` with the key of that certificate")
+	s.StringVar(&f.healthRules, "health-rules", "", "YAML or JSON `FILE` with thresholds of the rules of health (default those built in)")
 	s.StringVar(&f.tls.CA, "api-tls-client-ca", "", "PEM `FILE` with the certificates that must have signed those of the API's clients")
 }
 
@@ -168,6 +171,18 @@ func (f *apiFlags) authenticators(log *slog.Logger) ([]api.Authenticator, error)
 		all = append(all, o)
 	}
 	return all, nil
+}
+
+// health are the rules of health.
+func (f *apiFlags) health() (*health.Settings, error) {
+	if f.healthRules == "" {
+		return health.DefaultSettings(), nil
+	}
+	settings, err := health.ReadSettings(f.healthRules)
+	if err != nil {
+		return nil, fmt.Errorf("--health-rules %w", err)
+	}
+	return settings, nil
 }
 
 // url is where the API is served.
@@ -192,23 +207,30 @@ func openService(s *storeFlags, f *apiFlags, ready func() []string, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
+	rules, err := f.health()
+	if err != nil {
+		return nil, err
+	}
 	engine, err := s.open(log)
 	if err != nil {
 		return nil, err
 	}
 	v := &service{store: engine, dir: s.dir}
-	if err := v.open(f, authenticators, ready, log); err != nil {
+	if err := v.open(f, authenticators, rules, ready, log); err != nil {
 		return nil, errors.Join(err, engine.Close())
 	}
 	return v, nil
 }
 
-func (v *service) open(f *apiFlags, authenticators []api.Authenticator, ready func() []string, log *slog.Logger) (err error) {
+func (v *service) open(
+	f *apiFlags, authenticators []api.Authenticator, rules *health.Settings, ready func() []string, log *slog.Logger,
+) (err error) {
 	if v.server, err = server.New(server.Config{Engine: v.store, Log: log}); err != nil {
 		return err
 	}
 	a, err := api.New(api.Config{
 		Engine: v.store, Source: v.server, Log: log, Version: versionText(), Ready: ready, Authenticators: authenticators,
+		Health: rules,
 	})
 	if err != nil {
 		return err

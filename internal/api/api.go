@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seine-net/seine/internal/health"
 	"github.com/seine-net/seine/internal/server"
 	"github.com/seine-net/seine/internal/store"
 )
@@ -40,6 +41,8 @@ type Config struct {
 	// of its loopback names.
 	Authenticators []Authenticator
 	Limits         Limits
+	// Health are the rules of health; nil are those built in.
+	Health *health.Settings
 }
 
 // Limits bound what clients may take. Zero members take the defaults.
@@ -89,6 +92,7 @@ type API struct {
 	queries *slots
 	exports *slots
 	answers budget
+	checker *health.Checker
 }
 
 // New returns an API. It starts nothing.
@@ -102,6 +106,7 @@ func New(cfg Config) (*API, error) {
 		queries: newSlots("queries", cfg.Limits.Queries, cfg.Limits.Wait),
 		exports: newSlots("exports", cfg.Limits.Exports, cfg.Limits.Wait),
 		answers: budget{bytes: int64(cfg.Limits.AllAnswerBytes)},
+		checker: health.New(cfg.Engine, cfg.Health),
 	}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seine-net/seine/internal/health"
 	"github.com/seine-net/seine/internal/query"
 )
 
@@ -196,6 +197,28 @@ var schemaTypes = []struct {
 		"estimated": "Whether sampled packets went into values, or distinct values were too many to be counted.",
 		"values":    "The values: times in RFC 3339, flags as arrays of names, null for what is not there.",
 	}},
+	{"Health", Health{}, map[string]string{
+		"baseline_from": "Begin of the time compared with; it is baseline_to where there are too few records of then.",
+		"findings":      "What was found, the gravest first; of equal ones those that affect more.",
+		"notes":         "What could not be looked at.",
+		"losses":        "What the records lack, by reason, counted since the start of the server.",
+	}},
+	{"Finding", health.Finding{}, map[string]string{
+		"rule":     "Name of the rule, as in /api/v1/health/rules.",
+		"severity": "critical, warning or info.",
+		"subject":  "Whom it is about: kind is edge (src and dst), workload (src), service or resolver (dst), node (src, or dst for what goes to it).",
+		"sentence": "What was found, in words.",
+		"value":    "What was found, in the unit.",
+		"baseline": "What it was in the time before; null where that is not known.",
+		"since":    "When it began; null where that is not known.",
+		"filter":   "Condition in CEL that selects the records behind it.",
+		"dataset":  "Dataset that the filter is for.",
+		"volume":   "How much was looked at.",
+		"affected": "How much of that was bad.",
+		"edges":    "Edges that a finding stands for which is about more than one.",
+	}},
+	{"HealthRules", HealthRules{}, nil},
+	{"HealthRule", health.Rule{}, nil},
 	{"Fields", Fields{}, nil},
 	{"Field", Field{}, nil},
 	{"Values", Values{}, nil},
@@ -250,6 +273,9 @@ var named = map[reflect.Type]string{
 	reflect.TypeFor[columnShape](): "Column",
 	reflect.TypeFor[Field]():       "Field",
 	reflect.TypeFor[Readiness]():   "Readiness",
+
+	reflect.TypeFor[health.Finding](): "Finding",
+	reflect.TypeFor[health.Rule]():    "HealthRule",
 }
 
 // schemaOf describes a type as encoding/json writes it. It serves the document alone.
@@ -291,7 +317,7 @@ func structSchema(t reflect.Type) object {
 		if name == "-" || name == "" || shadowed(t, f, name) {
 			continue
 		}
-		properties = append(properties, pair{name, referenceOr(f.Type)})
+		properties = append(properties, pair{name, memberSchema(f.Type, options)})
 		if options != "omitempty" {
 			required = append(required, name)
 		}
@@ -301,6 +327,14 @@ func structSchema(t reflect.Type) object {
 		o = append(o, pair{"required", required})
 	}
 	return o
+}
+
+// memberSchema describes a member, which is null where a pointer is that is always written.
+func memberSchema(t reflect.Type, options string) object {
+	if t.Kind() == reflect.Pointer && options != "omitempty" {
+		return object{{"anyOf", []any{referenceOr(t.Elem()), object{{"type", "null"}}}}}
+	}
+	return referenceOr(t)
 }
 
 // shadowed says whether a member of an embedded struct gives way to one of the same name outside of it.

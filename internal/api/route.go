@@ -81,6 +81,22 @@ func init() {
 			handle: (*API).export,
 		},
 		{
+			method: http.MethodGet, path: "/api/v1/health", answer: "Health", media: []string{jsonMedia},
+			doc: "What is wrong in the network and with whom, the gravest first: a period is compared with the time before it, by the rules " +
+				"in health.md. A finding's `filter` selects the records behind it.",
+			parameters: []parameter{
+				{name: "last", doc: "How long the period is; 15m if not given.", example: "15m"},
+				{name: "baseline", doc: "How long the time before the period is that it is compared with; 1h if not given.", example: "1h"},
+				toParameter,
+				{name: "filter", doc: "Condition in CEL over the fields that all datasets have: the check looks at these records alone.", example: `src.namespace == "shop"`},
+			},
+			handle: (*API).checkHealth,
+		},
+		{
+			method: http.MethodGet, path: "/api/v1/health/rules", answer: "HealthRules", media: []string{jsonMedia},
+			doc: "The rules of health with the thresholds in force.", handle: (*API).healthRules,
+		},
+		{
 			method: http.MethodGet, path: "/api/v1/status", answer: "Status", media: []string{jsonMedia},
 			doc: "The state of the server, its store and its agents, and what was lost.", handle: (*API).status,
 		},

@@ -1,0 +1,114 @@
+package health
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seine-net/seine/internal/flow"
+)
+
+// String is how a sentence begins.
+func (s Subject) String() string {
+	switch s.Kind {
+	case edgeSubject:
+		return Edge{*s.Src, *s.Dst}.String()
+	case serviceSubject, resolverSubject:
+		return "all → " + s.Dst.String()
+	case nodeSubject:
+		if s.Dst != nil {
+			return "to node " + s.Dst.Name
+		}
+		return "from node " + s.Src.Name
+	}
+	return s.Src.String() + " → all"
+}
+
+// sentence says what was found.
+func (f *finding) sentence(p Periods) string {
+	v := &f.verdict
+	says := strings.ReplaceAll(f.rule.Says, "{value}", amount(v.value, f.rule.Unit))
+	subject := f.subject.String()
+	if f.subject.Kind == nodeSubject && f.rule.By == ByNode {
+		subject = "node " + f.subject.Src.Name
+	}
+	return fmt.Sprintf("%s: %s%s%s", subject, says, f.when(p), f.compared(p))
+}
+
+// when says since when it is so.
+func (f *finding) when(p Periods) string {
+	switch {
+	case f.always:
+		return " since before " + clock(f.since, p.To)
+	case !f.since.IsZero():
+		return " since " + clock(f.since, p.To)
+	}
+	return ""
+}
+
+// compared says how it was before.
+func (f *finding) compared(p Periods) string {
+	if math.IsNaN(f.verdict.baseline) || p.scale() == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s in the %s before)", amount(f.verdict.baseline, f.rule.Unit), span(p.BaselineTo.Sub(p.BaselineFrom)))
+}
+
+// clock is a time of day, in this machine's zone, with the day where it is not that of the check.
+func clock(t, now time.Time) string {
+	t, now = t.Local(), now.Local()
+	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
+		return t.Format("15:04 MST")
+	}
+	return t.Format("2 January 15:04 MST")
+}
+
+// span is a length of time in words.
+func span(d time.Duration) string {
+	switch d = d.Round(time.Second); {
+	case d == time.Hour:
+		return "hour"
+	case d >= 2*time.Hour && d%time.Hour == 0:
+		return fmt.Sprintf("%d hours", d/time.Hour)
+	case d >= 2*time.Minute:
+		return fmt.Sprintf("%d minutes", d.Round(time.Minute)/time.Minute)
+	}
+	return fmt.Sprintf("%d seconds", d/time.Second)
+}
+
+// amount is a value in its unit.
+func amount(x float64, unit string) string {
+	switch {
+	case math.IsNaN(x):
+		return "unknown"
+	case unit == shareUnit:
+		return digits(100*x) + " %"
+	case unit == timeUnit && x >= 1e6:
+		return digits(x/1e6) + " s"
+	case unit == timeUnit && x >= 1e3:
+		return digits(x/1e3) + " ms"
+	case unit == bytesUnit:
+		return flow.FormatBytes(uint64(x)) + "/s"
+	}
+	return digits(x) + " " + unit
+}
+
+// digits is a number with as many digits as people want to read.
+func digits(x float64) string {
+	switch {
+	case x != 0 && x < 0.095:
+		return strconv.FormatFloat(x, 'g', 1, 64)
+	case x < 9.95 && x != math.Trunc(x):
+		return strconv.FormatFloat(x, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(x, 'f', 0, 64)
+}
+
+// The units of values.
+const (
+	shareUnit = "share"
+	timeUnit  = "µs"
+	bytesUnit = "bytes/s"
+)
