@@ -96,7 +96,7 @@ func columnsOf(columns []query.Column, exact bool) []blockColumn {
 	for i := range columns {
 		c := &columns[i]
 		title := c.Name
-		if c.Unit != "" && !strings.Contains(c.Name, c.Unit) && (exact || c.Kind != flow.BytesField && c.Kind != flow.DurationField) {
+		if c.Unit != "" && !strings.Contains(c.Name, c.Unit) && (exact || c.Kind != flow.BytesField && c.Kind != flow.DurationField && c.Kind != flow.MoneyField) {
 			title += " (" + c.Unit + ")"
 		}
 		if c.Estimated {
@@ -134,6 +134,8 @@ func valueText(b *query.Block, i, row int) string {
 		return amountText(c, row, flow.FormatBytes)
 	case c.Kind == flow.DurationField:
 		return amountText(c, row, flow.FormatMicroseconds)
+	case c.Kind == flow.MoneyField:
+		return amountText(c, row, flow.FormatMoney)
 	case c.Floats != nil:
 		return strconv.FormatFloat(c.Floats[row], 'f', 2, 64)
 	}

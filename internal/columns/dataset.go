@@ -39,6 +39,7 @@ var types = map[flow.FieldKind]arrow.DataType{
 	flow.BytesField:    arrow.PrimitiveTypes.Int64,
 	flow.CountField:    arrow.PrimitiveTypes.Int64,
 	flow.DurationField: arrow.PrimitiveTypes.Int64,
+	flow.MoneyField:    arrow.PrimitiveTypes.Int64,
 	flow.PortField:     arrow.PrimitiveTypes.Uint16,
 	flow.IDField:       arrow.PrimitiveTypes.Uint32,
 	flow.BoolField:     arrow.FixedWidthTypes.Boolean,

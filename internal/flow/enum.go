@@ -67,6 +67,7 @@ const (
 	Service
 	Node
 	External
+	Special
 )
 
 // Resolution is how an endpoint was identified.
@@ -81,6 +82,24 @@ const (
 	ByCgroup
 	BySubnet
 	ByDNS
+	ByNodePort
+	ByEndpoint
+	ByRange
+)
+
+// TrafficClass is how far a connection goes, as providers bill it.
+type TrafficClass uint8
+
+// The classes of traffic. UnknownTraffic is that of connections of which an end's place is not known, or that leave the
+// cluster for an address which is not on the internet.
+const (
+	UnknownTraffic TrafficClass = iota
+	SameNode
+	SameZone
+	CrossZone
+	CrossRegion
+	InternetIn
+	InternetOut
 )
 
 // TCPFlags is the flags octet of the TCP header (RFC 9293, with CWR and ECE of RFC 3168).

@@ -63,6 +63,7 @@ var endpointKinds = Enum{
 	Service:     {"Service", "a Kubernetes Service"},
 	Node:        {"Node", "a node, or a process in its own network namespace"},
 	External:    {"External", "an address outside the cluster"},
+	Special:     {"Special", "an address with a meaning of its own, such as loopback, multicast or a cloud's metadata service"},
 }
 
 var resolutions = Enum{
@@ -73,6 +74,19 @@ var resolutions = Enum{
 	ByCgroup:    {"cgroup", "the control group of the process that owns the socket"},
 	BySubnet:    {"subnet", "a configured subnet"},
 	ByDNS:       {"dns", "a DNS answer that named the address"},
+	ByNodePort:  {"node_port", "a port that a Service has on every node"},
+	ByEndpoint:  {"endpoint", "an EndpointSlice, which has the address behind a Service"},
+	ByRange:     {"range", "a range of addresses with a meaning of its own"},
+}
+
+var trafficClasses = Enum{
+	UnknownTraffic: {"", "unknown, or to a private address outside the cluster"},
+	SameNode:       {"same_node", "both ends are on one node"},
+	SameZone:       {"same_zone", "the ends are on different nodes of one zone"},
+	CrossZone:      {"cross_zone", "the ends are in different zones of one region"},
+	CrossRegion:    {"cross_region", "the ends are in different regions"},
+	InternetIn:     {"internet_in", "the client is on the internet"},
+	InternetOut:    {"internet_out", "the server is on the internet"},
 }
 
 var tcpStates = Enum{
@@ -144,6 +158,9 @@ func (k Kind) String() string { return endpointKinds.Name(uint64(k)) }
 
 // String returns the name of the evidence, "none" where there was none.
 func (r Resolution) String() string { return resolutions.Name(uint64(r)) }
+
+// String returns the name of the class, empty if unknown.
+func (c TrafficClass) String() string { return trafficClasses.Name(uint64(c)) }
 
 // protoNames has the protocols that are shown by name.
 var protoNames = [256]string{TCP: "TCP", UDP: "UDP", SCTP: "SCTP", ICMPv4: "ICMP", ICMPv6: "ICMPv6"}

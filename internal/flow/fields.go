@@ -14,12 +14,13 @@ const (
 	groupIdentity    = "Identity"
 	groupDNS         = "DNS"
 	groupObservation = "Observation"
+	groupCost        = "Cost"
 )
 
 // groups has the headings in their order.
 var groups = []string{
 	groupTime, groupTuple, groupTranslation, groupVolume, groupTCP, groupFaults, groupProcess, groupIdentity,
-	groupDNS, groupObservation,
+	groupDNS, groupObservation, groupCost,
 }
 
 // fields is the table, in the order in which fields are listed and written.
@@ -46,6 +47,7 @@ func build() []*Field {
 	add(processes()...)
 	add(dnsFields...)
 	add(observationFields...)
+	add(costFields...)
 	return all
 }
 
@@ -180,6 +182,22 @@ var observationFields = []Field{
 	},
 }
 
+// costFields say what the connection costs.
+var costFields = []Field{
+	{
+		ID: 90, Name: "traffic.class", Group: groupCost, Kind: EnumField, Example: "cross_zone",
+		Doc:    "How far the connection goes, from client to backend, as providers bill it.",
+		Origin: OriginNames, Role: RoleKey, Aggregate: AggNone, Cardinality: LowCardinality, Presence: IfKnown, Enum: trafficClasses,
+		Uint: func(r *Record) uint64 { return uint64(r.Traffic) },
+	},
+	{
+		ID: 91, Name: "cost", Group: groupCost, Kind: MoneyField, Unit: "pUSD", Example: "15140",
+		Doc:    "Cost of the bytes of both directions by the price table; only primary records have it, so that it counts once.",
+		Origin: OriginNames, Role: RoleMeasure, Aggregate: AggSum, Cardinality: HighCardinality, Presence: IfKnown,
+		Uint: func(r *Record) uint64 { return r.Cost },
+	},
+}
+
 // volumeFields is one entry for each direction and the total; "%s" in Doc becomes the direction.
 var volumeFields = []struct {
 	Field
@@ -295,6 +313,27 @@ var endpointFields = []endpointField{
 			Doc: "Evidence that identified %s.", Cardinality: LowCardinality,
 		},
 		uint: func(e *Endpoint) uint64 { return uint64(e.ResolvedBy) },
+	},
+	{
+		Field: Field{
+			ID: 21, Name: "image", Kind: NameField, Example: "registry.example/cart:1.4",
+			Doc: "Image of the first container of %s.", Cardinality: MediumCardinality,
+		},
+		text: func(e *Endpoint) string { return e.Image },
+	},
+	{
+		Field: Field{
+			ID: 22, Name: "region", Kind: NameField, Example: "eu-west-1",
+			Doc: "Region of %s, by its node's topology label.", Cardinality: LowCardinality,
+		},
+		text: func(e *Endpoint) string { return e.Region },
+	},
+	{
+		Field: Field{
+			ID: 23, Name: "labels", Kind: NameField, Example: "team=payments,tier=front",
+			Doc: "Chosen labels and annotations of %s, as key=value in the order of the keys.", Cardinality: MediumCardinality,
+		},
+		text: func(e *Endpoint) string { return e.Labels },
 	},
 	{
 		Field: Field{

@@ -10,6 +10,9 @@ import (
 // FormatBytes returns a number of bytes for people, in IEC units with one decimal: "512 B", "1.5 KiB".
 func FormatBytes(n uint64) string { return string(appendBytes(nil, n)) }
 
+// FormatMoney returns an amount in pico-USD for people, in USD: "$12.34", "$0.000042", "<$0.000001".
+func FormatMoney(pico uint64) string { return string(appendMoney(nil, pico)) }
+
 // FormatEndpoint returns who an endpoint is: "namespace/name:port", "name:port" for what has no namespace, and
 // the address and port where no name is known. Port 0 is not shown.
 func FormatEndpoint(e *Endpoint) string { return string(appendEndpoint(nil, e)) }
@@ -50,6 +53,23 @@ func appendMicroseconds(dst []byte, n uint64) []byte {
 		return append(strconv.AppendUint(dst, n/1e6, 10), " s"...)
 	}
 	return append(dst, (time.Duration(n) * time.Microsecond).Round(time.Second).String()...)
+}
+
+// picoPerUSD is the number of pico-USD in a USD, picoShown the least amount that is shown by its digits.
+const (
+	picoPerUSD = 1e12
+	picoShown  = 1e6
+)
+
+func appendMoney(dst []byte, pico uint64) []byte {
+	if pico > 0 && pico < picoShown {
+		return append(dst, "<$0.000001"...)
+	}
+	decimals := 6
+	if pico == 0 || pico >= picoPerUSD {
+		decimals = 2
+	}
+	return strconv.AppendFloat(append(dst, '$'), float64(pico)/picoPerUSD, 'f', decimals, 64)
 }
 
 func appendEndpoint(dst []byte, e *Endpoint) []byte {

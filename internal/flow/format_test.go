@@ -73,3 +73,20 @@ func TestFormatMicroseconds(t *testing.T) {
 	f(8_100_000_000, "2h15m0s")
 	f(math.MaxUint64, "18446744073709 s")
 }
+
+func TestFormatMoney(t *testing.T) {
+	f := func(pico uint64, want string) {
+		t.Helper()
+		if got := FormatMoney(pico); got != want {
+			t.Errorf("%d: got %s, want %s", pico, got, want)
+		}
+	}
+	f(0, "$0.00")
+	f(1, "<$0.000001")
+	f(999_999, "<$0.000001")
+	f(1_000_000, "$0.000001")
+	f(42_400_000, "$0.000042")
+	f(999_999_000_000, "$0.999999")
+	f(1_000_000_000_000, "$1.00")
+	f(12_345_000_000_000, "$12.35")
+}

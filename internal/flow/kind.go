@@ -18,6 +18,7 @@ const (
 	AddrField
 	NameField
 	TextField
+	MoneyField
 )
 
 // Storage is the Go type behind a field, and so which of its accessors is set.
@@ -53,6 +54,16 @@ var kinds = [...]kindInfo{
 	NameField:     {"name", TextStorage, "string", 20, false, "The name of an object; few distinct values in many records."},
 	DurationField: {"duration", UintStorage, "number", 9, true, "A length of time, in the field's unit."},
 	TextField:     {"text", TextStorage, "string", 30, false, "Any other text."},
+	MoneyField:    {"money", UintStorage, "number", 11, true, "An amount of money in pico-USD, 10⁻¹² USD; tables show USD."},
+}
+
+// FieldKinds returns all kinds, in their order.
+func FieldKinds() []FieldKind {
+	var all []FieldKind
+	for k := TimeField; int(k) < len(kinds); k++ {
+		all = append(all, k)
+	}
+	return all
 }
 
 // String returns the kind's name, as in /api/v1/fields and the reference documentation.

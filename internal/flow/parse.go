@@ -91,7 +91,7 @@ func (f *Field) parseUint(text string) (uint64, error) {
 		return parseTime(text)
 	case PortField:
 		return parseNumber(text, 16)
-	case BytesField, CountField, IDField, DurationField:
+	case BytesField, CountField, IDField, DurationField, MoneyField:
 		return parseNumber(text, 64)
 	}
 	return 0, fmt.Errorf("value %q: fields of kind %s are not numbers", text, f.Kind)

@@ -38,6 +38,10 @@ type Record struct {
 	Reporter Reporter
 	// Primary marks the one record of the connection and interval that sums count.
 	Primary bool
+	// Traffic is how far the connection goes, as providers bill it.
+	Traffic TrafficClass
+	// Cost is what the counted bytes cost by the price table, in pico-USD (10⁻¹² USD); 0 on records that are not primary.
+	Cost uint64
 	// Sampling is N where one packet in N was counted; 1 means every packet.
 	Sampling uint32
 	// DNS is what the record tells of a DNS query; nil in the record of a connection. It is not changed once it is set,
@@ -111,9 +115,13 @@ type Identity struct {
 	Workload  Workload
 	Node      string
 	Zone      string
+	Region    string
 	Service   string
 	App       string
-	Subnet    string
+	Image     string
+	// Labels are those that were asked for, as "key=value,key=value" in the order of the keys.
+	Labels string
+	Subnet string
 	// DNSName is the name that the client had the address from; see package dns.
 	DNSName    string
 	ResolvedBy Resolution

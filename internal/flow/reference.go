@@ -127,7 +127,7 @@ func fieldsWith(e Enum) string {
 
 func writeKinds(w io.Writer) {
 	fmt.Fprint(w, "\n## Kinds\n\n| Kind | In JSON | Meaning |\n|---|---|---|\n")
-	for k := TimeField; k <= TextField; k++ {
+	for _, k := range FieldKinds() {
 		fmt.Fprintf(w, "| %s | %s | %s |\n", k, k.JSONType(), inTable(k.Doc()))
 	}
 }

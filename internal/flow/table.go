@@ -59,6 +59,8 @@ func (f *Field) appendCell(dst []byte, r *Record) []byte {
 		return appendClock(dst, Time(f.Uint(r)))
 	case BytesField:
 		return appendBytes(dst, f.Uint(r))
+	case MoneyField:
+		return appendMoney(dst, f.Uint(r))
 	case DurationField:
 		if f.Present(r) {
 			return appendMicroseconds(dst, f.Uint(r))

@@ -27,7 +27,11 @@ const measureHint = `want count(), sum(f), avg(f), min(f), max(f), count_distinc
 func isCounter(f *flow.Field) bool { return f.Aggregate == flow.AggSum }
 
 func isAmount(f *flow.Field) bool {
-	return f.Kind == flow.BytesField || f.Kind == flow.CountField || f.Kind == flow.DurationField
+	switch f.Kind {
+	case flow.BytesField, flow.CountField, flow.DurationField, flow.MoneyField:
+		return true
+	}
+	return false
 }
 
 func isOrdered(f *flow.Field) bool { return isAmount(f) || f.Kind == flow.TimeField }

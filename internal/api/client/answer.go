@@ -54,7 +54,7 @@ func (a *answer) decode() (*query.Answer, error) {
 
 // kindOf returns the kind with a name; one of a newer server is shown as text.
 func kindOf(name string) flow.FieldKind {
-	for k := flow.TimeField; k <= flow.TextField; k++ {
+	for _, k := range flow.FieldKinds() {
 		if k.String() == name {
 			return k
 		}

@@ -63,6 +63,8 @@ func (g *generator) record() flow.Record {
 		Iface:      pick(g, "eth0", "veth1", "", "odd\xffname", "odd\uFFFDname"),
 		Reporter:   flow.Reporter(g.IntN(3)),
 		Primary:    !g.chance(3),
+		Traffic:    flow.TrafficClass(g.IntN(7)),
+		Cost:       pick(g, 0, uint64(g.IntN(1e6)), uint64(g.Int64N(1e15))),
 		Sampling:   pick(g, uint32(1), 1, 1, 1, 10, 0),
 	}
 	r.Backend = r.Dst
@@ -101,16 +103,19 @@ func (g *generator) endpoint() flow.Endpoint {
 		Addr: g.addr(),
 		Port: pick(g, uint16(80), 443, 53, 8080, uint16(32768+g.IntN(50)), math.MaxUint16),
 		Identity: flow.Identity{
-			Kind:       flow.Kind(g.IntN(5)),
+			Kind:       flow.Kind(g.IntN(6)),
 			Namespace:  g.name("ns", 4),
 			Name:       g.name("pod", 40),
 			Workload:   flow.Workload{Kind: pick(g, "", "Deployment", "DaemonSet"), Name: g.name("app", 10)},
 			Node:       g.name("node", 3),
 			Zone:       g.name("zone", 2),
+			Region:     g.name("region", 2),
+			Image:      g.name("image", 6),
+			Labels:     pick(g, "", "team=a", "team=b,tier=front"),
 			Service:    g.name("svc", 5),
 			App:        g.name("app", 5),
 			Subnet:     pick(g, "", "", `office, "north"`, "Zürich"),
-			ResolvedBy: flow.Resolution(g.IntN(7)),
+			ResolvedBy: flow.Resolution(g.IntN(10)),
 		},
 	}
 }

@@ -33,6 +33,7 @@ var layouts = map[flow.FieldKind]layout{
 	flow.TimeField:     {parquet.Types.Int64, timestamp, parquet.Encodings.DeltaBinaryPacked, false, false},
 	flow.BytesField:    {parquet.Types.Int64, schema.NewIntLogicalType(64, true), parquet.Encodings.Plain, false, false},
 	flow.CountField:    {parquet.Types.Int64, schema.NewIntLogicalType(64, true), parquet.Encodings.Plain, true, false},
+	flow.MoneyField:    {parquet.Types.Int64, schema.NewIntLogicalType(64, true), parquet.Encodings.Plain, false, false},
 	flow.DurationField: {parquet.Types.Int64, schema.NewIntLogicalType(64, true), parquet.Encodings.Plain, true, false},
 	flow.PortField:     {parquet.Types.Int32, schema.NewIntLogicalType(16, false), parquet.Encodings.Plain, false, false},
 	flow.IDField:       {parquet.Types.Int32, schema.NewIntLogicalType(32, false), parquet.Encodings.Plain, true, false},
