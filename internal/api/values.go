@@ -132,10 +132,8 @@ func describe(d *columns.Dataset) Fields {
 	for _, name := range measureNames {
 		answer.Measures = append(answer.Measures, name+"(field)")
 	}
-	for _, f := range flow.Fields() {
-		if len(d.Parts(f)) > 0 {
-			answer.Fields = append(answer.Fields, describeField(d, f))
-		}
+	for _, f := range d.Askable() {
+		answer.Fields = append(answer.Fields, describeField(d, f))
 	}
 	return answer
 }
@@ -151,7 +149,7 @@ func describeField(d *columns.Dataset, f *flow.Field) Field {
 			told.Measures = append(told.Measures, name)
 		}
 	}
-	if mirror, ok := flow.FieldByID(f.Mirror); ok {
+	if mirror, ok := d.StoredByID(f.Mirror); ok {
 		told.Mirror = mirror.Name
 	}
 	for _, v := range f.Enum {

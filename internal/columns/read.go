@@ -52,14 +52,12 @@ func (n Numbers) IsNull(row int) bool { return n.Null != nil && n.Null[row] }
 // largest number. The batch may have any selection of columns; the values of one that it lacks are all null.
 // The result does not belong to the batch, but may be shared with it: it must not be changed.
 func NumbersOf(batch arrow.RecordBatch, f *flow.Field) Numbers {
-	if f.SumOf == nil {
+	if f.Parts() == nil {
 		return numbersIn(columnOf(batch, f), int(batch.NumRows()))
 	}
 	total := Numbers{Values: make([]int64, batch.NumRows())}
-	for _, id := range f.SumOf {
-		if part, ok := flow.FieldByID(id); ok {
-			total.add(NumbersOf(batch, part))
-		}
+	for _, part := range f.Parts() {
+		total.add(NumbersOf(batch, part))
 	}
 	return total
 }

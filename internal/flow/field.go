@@ -135,7 +135,13 @@ type Field struct {
 	Uint func(*Record) uint64
 	Text func(*Record) string
 	Addr func(*Record) netip.Addr
+
+	// parts are the fields that SumOf names.
+	parts []*Field
 }
+
+// Parts returns the fields that this one is the sum of; it is empty for a field that is no sum.
+func (f *Field) Parts() []*Field { return f.parts }
 
 // Present says whether the record has the field: a condition on its protocol, or on the value being known.
 func (f *Field) Present(r *Record) bool {
@@ -169,13 +175,17 @@ var mirrors = map[string]string{
 	"snat": "backend", "backend": "snat",
 }
 
-// link sets the mirror of each field that has one.
+// link sets the mirror of each field that has one, and the parts of sums.
 func link(fields []*Field) []*Field {
 	byName := index(fields, func(f *Field) string { return f.Name })
+	byID := index(fields, func(f *Field) FieldID { return f.ID })
 	for _, f := range fields {
 		prefix, rest, _ := strings.Cut(f.Name, ".")
 		if m, ok := byName[mirrors[prefix]+"."+rest]; ok {
 			f.Mirror = m.ID
+		}
+		for _, id := range f.SumOf {
+			f.parts = append(f.parts, byID[id])
 		}
 	}
 	return fields

@@ -48,15 +48,15 @@ func SelectFields(names []string) ([]*Field, error) {
 	for i, name := range names {
 		f, ok := fieldsByName[name]
 		if !ok {
-			return nil, fmt.Errorf("select field %q: unknown; did you mean %q? (seine fields lists all)", name, NearestName(name))
+			return nil, fmt.Errorf("select field %q: unknown; did you mean %q? (seine fields lists all)", name, NearestName(fields, name))
 		}
 		selected[i] = f
 	}
 	return selected, nil
 }
 
-// NearestName returns a field name that holds the name, or else the one with the smallest edit distance.
-func NearestName(name string) string {
+// NearestName returns the name of one of the fields that holds the name, or else the one with the smallest edit distance.
+func NearestName(fields []*Field, name string) string {
 	for _, f := range fields {
 		if strings.Contains(f.Name, name) {
 			return f.Name

@@ -28,7 +28,7 @@ func (m *Measure) values(rows []row) (values []value, sampled bool) {
 		if v.null || columns.IsText(m.Field) && v.text == "" {
 			continue
 		}
-		sampling := r.get(samplingField).number
+		sampling := r.sampling()
 		sampled = sampled || sampling > 1
 		if scaled && sampling > 1 {
 			v.number = columns.MultiplySaturating(v.number, sampling)
@@ -36,6 +36,14 @@ func (m *Measure) values(rows []row) (values []value, sampled bool) {
 		values = append(values, v)
 	}
 	return values, sampled
+}
+
+// sampling returns N where one packet in N was counted, and 1 or less where nothing is to be multiplied.
+func (r row) sampling() int64 {
+	if r.dataset.Sampling == nil {
+		return 0
+	}
+	return r.get(r.dataset.Sampling).number
 }
 
 func (m *Measure) aggregate(values []value, estimate bool) value {

@@ -161,7 +161,7 @@ func (c *compilation) rows() (err error) {
 		c.plan.Fields, err = findFields(c.dataset, "fields", c.request.Fields)
 		return err
 	}
-	c.plan.Fields = slices.DeleteFunc(flow.Fields(), func(f *flow.Field) bool { return len(c.dataset.Parts(f)) == 0 })
+	c.plan.Fields = c.dataset.Askable()
 	return nil
 }
 
@@ -246,10 +246,10 @@ func (c *compilation) limit() error {
 // countOnce adds the condition that counts each connection once, unless the request names a field that tells the
 // reports of one connection apart.
 func (c *compilation) countOnce() bool {
-	if slices.ContainsFunc(c.named(), tellsReporters) {
+	if c.dataset.Primary == nil || slices.ContainsFunc(c.named(), tellsReporters) {
 		return false
 	}
-	primary := &Expr{Operator: Equal, Field: primaryField, Numbers: []int64{1}}
+	primary := &Expr{Operator: Equal, Field: c.dataset.Primary, Numbers: []int64{1}}
 	if c.plan.Filter == nil {
 		c.plan.Filter = primary
 	} else {
@@ -257,8 +257,6 @@ func (c *compilation) countOnce() bool {
 	}
 	return true
 }
-
-var primaryField = mustField("primary")
 
 func tellsReporters(f *flow.Field) bool {
 	return f.Name == "primary" || f.Name == "reporter" || f.Name == "node"

@@ -126,7 +126,7 @@ func (f *filter) compare(x ast.Expr, operator, mirrored Operator) (*Expr, error)
 // field returns the field that an expression names.
 func (f *filter) field(x ast.Expr) (*flow.Field, error) {
 	if x.Kind() == ast.IdentKind {
-		if field, ok := flow.FieldByName(x.AsIdent()); ok {
+		if field, ok := f.dataset.FieldByName(x.AsIdent()); ok {
 			return field, nil
 		}
 	}

@@ -17,7 +17,11 @@ import (
 // keeps every row of a group and computes each measure from them, so that it is easy to check and slow. Stores are
 // tested against it.
 func Evaluate(plan *Plan, batches []arrow.RecordBatch) (*Block, Summary) {
-	e := &evaluation{plan: plan}
+	d, ok := columns.ByName(plan.Dataset)
+	if !ok {
+		panic("BUG: plan of an unknown dataset " + plan.Dataset)
+	}
+	e := &evaluation{plan: plan, dataset: d}
 	var rows []row
 	for _, batch := range batches {
 		rows = append(rows, e.matching(batch)...)
@@ -34,12 +38,14 @@ func Evaluate(plan *Plan, batches []arrow.RecordBatch) (*Block, Summary) {
 // evaluation is the state of one call of Evaluate.
 type evaluation struct {
 	plan    *Plan
+	dataset *columns.Dataset
 	lines   []line
 	summary Summary
 }
 
 // row reads one row of a batch.
 type row struct {
+	dataset *columns.Dataset
 	columns map[flow.FieldID]column
 	index   int
 }
@@ -66,23 +72,10 @@ type value struct {
 	estimated bool
 }
 
-var (
-	endField      = mustField("end")
-	samplingField = mustField("sampling")
-)
-
-func mustField(name string) *flow.Field {
-	f, ok := flow.FieldByName(name)
-	if !ok {
-		panic("BUG: the field table lacks " + name)
-	}
-	return f
-}
-
 // matching returns the rows of a batch that the plan asks for.
 func (e *evaluation) matching(batch arrow.RecordBatch) []row {
 	all := make(map[flow.FieldID]column)
-	for _, f := range flow.Fields() {
+	for _, f := range e.dataset.Askable() {
 		if columns.IsText(f) {
 			all[f.ID] = column{texts: columns.TextsOf(batch, f)}
 		} else {
@@ -92,8 +85,8 @@ func (e *evaluation) matching(batch arrow.RecordBatch) []row {
 	var matching []row
 	for i := range int(batch.NumRows()) {
 		e.summary.Scanned++
-		r := row{all, i}
-		end := r.get(endField)
+		r := row{e.dataset, all, i}
+		end := r.end()
 		inTime := !end.null && end.number >= int64(e.plan.From) && end.number < int64(e.plan.To)
 		if inTime && (e.plan.Filter == nil || holds(e.plan.Filter, r)) {
 			matching = append(matching, r)
@@ -114,6 +107,8 @@ func (r row) get(f *flow.Field) value {
 	return value{number: c.numbers.Values[r.index]}
 }
 
+func (r row) end() value { return r.get(r.dataset.End) }
+
 func (r row) list(fields []*flow.Field) []value {
 	values := make([]value, len(fields))
 	for i, f := range fields {
@@ -125,12 +120,12 @@ func (r row) list(fields []*flow.Field) []value {
 // listRows answers a plan without measures.
 func (e *evaluation) listRows(rows []row) {
 	if len(e.plan.Order) == 0 {
-		slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(b.get(endField).number, a.get(endField).number) })
+		slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(b.end().number, a.end().number) })
 	}
 	newest := make([]int64, len(rows))
 	lines := make([]line, len(rows))
 	for i, r := range rows {
-		newest[i] = r.get(endField).number
+		newest[i] = r.end().number
 		lines[i] = line{values: r.list(e.plan.Fields)}
 	}
 	if len(e.plan.Order) == 0 {
@@ -306,7 +301,7 @@ func (e *evaluation) emit(groups []*group, estimate bool) {
 func (e *evaluation) emitBucket(g *group, bucket int64, estimate bool) {
 	var rows []row
 	for _, r := range g.rows {
-		if bucketOf(r.get(endField).number, e.plan.Step) == bucket {
+		if bucketOf(r.end().number, e.plan.Step) == bucket {
 			rows = append(rows, r)
 		}
 	}
@@ -324,7 +319,7 @@ func (e *evaluation) buckets(groups []*group) []int64 {
 	var buckets []int64
 	for _, g := range groups {
 		for _, r := range g.rows {
-			buckets = append(buckets, bucketOf(r.get(endField).number, e.plan.Step))
+			buckets = append(buckets, bucketOf(r.end().number, e.plan.Step))
 		}
 	}
 	slices.Sort(buckets)

@@ -247,7 +247,7 @@ func TestMatcherAgreesWithEvaluate(t *testing.T) {
 		}
 		batch := batchOf(records...)
 		filter := querytest.RandomFilter(seed)
-		plan := &query.Plan{To: math.MaxInt64, Filter: filter, Fields: []*flow.Field{start}, Order: []query.Order{{Column: "start"}}}
+		plan := &query.Plan{Dataset: "flows", To: math.MaxInt64, Filter: filter, Fields: []*flow.Field{start}, Order: []query.Order{{Column: "start"}}}
 		block, _ := query.Evaluate(plan, []arrow.RecordBatch{batch})
 		matcher := query.NewMatcher(filter)
 		for range 2 { // A matcher is used for many batches.
@@ -277,7 +277,7 @@ func TestRows(t *testing.T) {
 	all := query.NewMatcher(nil).Match(nil, batch)
 	got := query.Rows(batch, all, append(fields, end))
 	for i, row := range all {
-		one, _ := query.Evaluate(&query.Plan{To: math.MaxInt64, Fields: fields}, []arrow.RecordBatch{batch.NewSlice(int64(row), int64(row)+1)})
+		one, _ := query.Evaluate(&query.Plan{Dataset: "flows", To: math.MaxInt64, Fields: fields}, []arrow.RecordBatch{batch.NewSlice(int64(row), int64(row)+1)})
 		for j := range fields {
 			a, b := one.Columns[j].AppendJSON(nil, 0), got.Columns[j].AppendJSON(nil, i)
 			if string(a) != string(b) {

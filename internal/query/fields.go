@@ -11,7 +11,7 @@ import (
 func findField(d *columns.Dataset, member, name string) (*flow.Field, error) {
 	f, ok := flow.FieldByName(name)
 	if !ok {
-		return nil, refuse(UnknownName, member, didYouMean(name), "no field is called %q", shortened(name))
+		return nil, refuse(UnknownName, member, didYouMean(d, name), "no field is called %q", shortened(name))
 	}
 	if !f.In(d.Rows) {
 		return nil, refuse(UnknownName, member, otherDataset(f, d), "rows of %s have no field %s", d.Name, name)
@@ -40,8 +40,8 @@ func findFields(d *columns.Dataset, member string, names []string) ([]*flow.Fiel
 	return fields, nil
 }
 
-func didYouMean(name string) string {
-	return fmt.Sprintf("did you mean %q? /api/v1/fields and seine fields list all", flow.NearestName(name))
+func didYouMean(d *columns.Dataset, name string) string {
+	return fmt.Sprintf("did you mean %q? /api/v1/fields and seine fields list all", flow.NearestName(d.All, name))
 }
 
 // otherDataset says where a field is that the dataset does not have.

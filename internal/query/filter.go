@@ -37,7 +37,7 @@ func CompileFilter(d *columns.Dataset, text string) (*Expr, error) {
 	if issues.Err() != nil {
 		return nil, explain(d, issues.Errors()[0], []rune(text))
 	}
-	f := &filter{text: []rune(text), env: env, ast: checked.NativeRep()}
+	f := &filter{dataset: d, text: []rune(text), env: env, ast: checked.NativeRep()}
 	whole := f.ast.Expr()
 	if kind := f.ast.GetType(whole.ID()); kind != types.BoolType {
 		return nil, f.refuse(whole, TypeError, `compare it, as in src.namespace == "shop"`,
@@ -48,6 +48,7 @@ func CompileFilter(d *columns.Dataset, text string) (*Expr, error) {
 
 // filter is the state of compiling one text.
 type filter struct {
+	dataset    *columns.Dataset
 	text       []rune
 	env        *cel.Env
 	ast        *ast.AST
@@ -81,10 +82,8 @@ func newEnvironment(d *columns.Dataset) *cel.Env {
 			[]*cel.Type{networkType, cel.StringType}, cel.BoolType)),
 		cel.Function("known", cel.Overload("known_any", []*cel.Type{cel.TypeParamType("T")}, cel.BoolType)),
 	}
-	for _, f := range flow.Fields() {
-		if len(d.Parts(f)) > 0 {
-			options = append(options, cel.Variable(f.Name, celType(f)))
-		}
+	for _, f := range d.Askable() {
+		options = append(options, cel.Variable(f.Name, celType(f)))
 	}
 	env, err := cel.NewCustomEnv(options...)
 	if err != nil {
@@ -171,7 +170,7 @@ func unknownName(d *columns.Dataset, name string, text []rune) (message, hint st
 	if strings.HasPrefix(whole, "(") { // CEL places a function at its arguments.
 		return "no function is called " + strconv.Quote(shortened(name)), "known(field) tells whether a row has a field; " + supported
 	}
-	return "no field or function is called " + strconv.Quote(shortened(name)), didYouMean(name)
+	return "no field or function is called " + strconv.Quote(shortened(name)), didYouMean(d, name)
 }
 
 const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_."

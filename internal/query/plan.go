@@ -11,7 +11,7 @@ import (
 // Plan is a question about one dataset. Every evaluator answers it alike: the stores, and Evaluate of this package,
 // which is what they are tested against. A plan is only read once it is made.
 type Plan struct {
-	// Dataset names the rows: "flows".
+	// Dataset names the rows, such as "flows".
 	Dataset string
 	// From and To bound the rows by their field "end": From <= end < To.
 	From, To flow.Time

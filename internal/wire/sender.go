@@ -61,8 +61,9 @@ type Sender struct {
 	// deliver serves one stream until it ends: nil to begin the next one, an error to do so after a pause.
 	deliver func(context.Context) error
 
+	// builders has one for each dataset, by its name.
 	builderMu sync.Mutex
-	builder   *columns.Builder
+	builders  map[string]*columns.Builder
 
 	cancel  context.CancelFunc
 	closing chan struct{}
@@ -148,7 +149,7 @@ func newSender(cfg SenderConfig, log *slog.Logger) (*Sender, error) {
 		config: cfg, log: log, quiet: &seldom{log: log}, origin: newOrigin(cfg.Node),
 		maxPayload: int(min(maxBatchBytes, cfg.QueueBytes/8)),
 		queue:      newQueue(cfg.QueueBytes),
-		builder:    columns.NewBuilder(columns.Flows(), rowsPerBatch),
+		builders:   make(map[string]*columns.Builder),
 		closing:    make(chan struct{}), ended: make(chan struct{}), renewAfter: renewAfter,
 		link: link{since: time.Now()},
 	}, nil
@@ -163,9 +164,12 @@ func (s *Sender) start() {
 // errClosed is what Sink says after Close.
 var errClosed = errors.New("send records: the sender is closed")
 
-// Sink encodes and queues records, which it does not keep. It never waits for the server: when the queue is full the
-// oldest records that were never sent are dropped and counted. The only error is that the sender is closed.
-func (s *Sender) Sink(records []flow.Record) error {
+// Sink encodes and queues connection records, which it does not keep. It never waits for the server: when the queue is
+// full the oldest records that were never sent are dropped and counted. The only error is that the sender is closed.
+func (s *Sender) Sink(records []flow.Record) error { return s.SinkTo(columns.Flows(), records) }
+
+// SinkTo is Sink for records of any dataset.
+func (s *Sender) SinkTo(d *columns.Dataset, records []flow.Record) error {
 	select {
 	case <-s.closing:
 		return errClosed
@@ -175,24 +179,29 @@ func (s *Sender) Sink(records []flow.Record) error {
 	defer s.builderMu.Unlock()
 	for len(records) > 0 {
 		part := records[:min(len(records), rowsPerBatch)]
-		s.enqueue(part)
+		s.enqueue(d, part)
 		records = records[len(part):]
 	}
 	return nil
 }
 
 // enqueue queues records as one batch, or as several where one is too large.
-func (s *Sender) enqueue(records []flow.Record) {
-	s.builder.Append(records)
-	batch := s.builder.NewBatch()
+func (s *Sender) enqueue(d *columns.Dataset, records []flow.Record) {
+	builder := s.builders[d.Name]
+	if builder == nil {
+		builder = columns.NewBuilder(d, rowsPerBatch)
+		s.builders[d.Name] = builder
+	}
+	builder.Append(records)
+	batch := builder.NewBatch()
 	payload, err := columns.Encode(nil, batch)
 	batch.Release()
 	switch {
 	case err == nil && len(payload) <= s.maxPayload:
-		s.queue.push(columns.Flows().Name, payload, len(records))
+		s.queue.push(d.Name, payload, len(records))
 	case err == nil && len(records) > 1:
-		s.enqueue(records[:len(records)/2])
-		s.enqueue(records[len(records)/2:])
+		s.enqueue(d, records[:len(records)/2])
+		s.enqueue(d, records[len(records)/2:])
 	default:
 		s.quiet.Warn("records cannot be sent", "records", len(records), "bytes", len(payload), "error", err)
 		s.queue.unsendable(len(records))

@@ -29,7 +29,7 @@ func NewNDJSON(to io.Writer, columns []query.Column) *NDJSON {
 	n := &NDJSON{to: to}
 	for i := range columns {
 		path := []string{columns[i].Name}
-		if _, isField := flow.FieldByName(columns[i].Name); isField {
+		if isField := !strings.Contains(columns[i].Name, "("); isField {
 			path = strings.Split(columns[i].Name, ".")
 		}
 		n.root = insert(n.root, path, i)

@@ -70,12 +70,21 @@ func (g *generator) measures(p *query.Plan) {
 	}
 }
 
-var amounts = []string{"fwd.bytes", "rev.packets", "total.bytes", "total.packets"}
+// amounts returns the fields that measures such as p99 take, counters those of them that can be summed.
+func amounts() []*flow.Field {
+	return slices.DeleteFunc(queryable(), func(f *flow.Field) bool { return f.Unit == "" || columns.IsText(f) })
+}
+
+func counters() []*flow.Field {
+	return slices.DeleteFunc(queryable(), func(f *flow.Field) bool { return f.Aggregate != flow.AggSum })
+}
+
+func times() []*flow.Field {
+	return slices.DeleteFunc(queryable(), func(f *flow.Field) bool { return f.Kind != flow.TimeField })
+}
 
 func (g *generator) measure() query.Measure {
-	amount, _ := flow.FieldByName(pick(g, append([]string{"sampling"}, amounts...)...))
-	scaled, _ := flow.FieldByName(pick(g, amounts...))
-	ordered, _ := flow.FieldByName(pick(g, append([]string{"start", "end"}, amounts...)...))
+	amount, scaled, ordered := pick(g, amounts()...), pick(g, counters()...), pick(g, append(times(), amounts()...)...)
 	key := pick(g, keys()...)
 	quantile := pick(g, 0, 0.5, 0.9, 0.999, 1)
 	return pick(g,

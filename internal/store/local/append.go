@@ -124,7 +124,7 @@ func (s *Store) unflushed() (rows int, bytes int64) {
 
 // keep adds rows to the table of a segment. It is called by one goroutine at a time.
 func (s *Store) keep(segment uint64, d *columns.Dataset, batch arrow.RecordBatch) {
-	rows, expired := s.unexpired(batch)
+	rows, expired := s.unexpired(d, batch)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.losses[lossExpired] += uint64(expired)

@@ -20,7 +20,7 @@ func (s *Store) admit(d *columns.Dataset, batch arrow.RecordBatch) (arrow.Record
 	if err != nil {
 		return nil, err
 	}
-	ends := endsOf(rows)
+	ends := columns.NumbersOf(rows, d.End)
 	if ends.Null != nil || slices.ContainsFunc(ends.Values, func(end int64) bool { return end < 0 }) {
 		rows.Release()
 		return nil, errors.New("a row has no time in its field end, or one before 1970")
@@ -42,18 +42,6 @@ func (s *Store) admit(d *columns.Dataset, batch arrow.RecordBatch) (arrow.Record
 	s.note("ahead", fmt.Sprintf(
 		"rows came with times more than %s ahead of this machine's clock, and were set back: compare the clocks", s.config.MaxAhead))
 	return setBack(d, rows, latest), nil
-}
-
-func endsOf(batch arrow.RecordBatch) columns.Numbers { return columns.NumbersOf(batch, endField) }
-
-var endField = mustField("end")
-
-func mustField(name string) *flow.Field {
-	f, ok := flow.FieldByName(name)
-	if !ok {
-		panic("BUG: the field table lacks " + name)
-	}
-	return f
 }
 
 // setBack returns the batch with no time after the latest.
@@ -83,8 +71,8 @@ func timesUntil(numbers columns.Numbers, latest int64) arrow.Array {
 }
 
 // unexpired returns the rows that are not older than MaxAge, and how many are.
-func (s *Store) unexpired(batch arrow.RecordBatch) (rows []int32, expired int) {
-	ends := endsOf(batch).Values
+func (s *Store) unexpired(d *columns.Dataset, batch arrow.RecordBatch) (rows []int32, expired int) {
+	ends := columns.NumbersOf(batch, d.End).Values
 	oldest := int64(s.oldest())
 	rows = make([]int32, 0, len(ends))
 	for i, end := range ends {

@@ -173,7 +173,7 @@ func (s *Store) slices(t *table) []slice {
 			continue
 		}
 		rows := set.Snapshot()
-		ends, _, _ := rows.Numbers(part.End(d))
+		ends, _, _ := rows.Numbers(d.End)
 		hours := make([]flow.Time, 0, 4)
 		for _, end := range ends {
 			hour := hourStart(flow.Time(end))

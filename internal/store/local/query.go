@@ -177,7 +177,11 @@ func (s *Store) damaged(e *damagedError) {
 
 // Values returns the commonest texts of a field that begin with the prefix.
 func (s *Store) Values(ctx context.Context, r store.ValuesRequest) ([]store.Value, error) {
-	field, ok := flow.FieldByName(r.Field)
+	d, ok := columns.ByName(r.Plan.Dataset)
+	if !ok {
+		return nil, fmt.Errorf("list values: dataset %q is not known", r.Plan.Dataset)
+	}
+	field, ok := d.FieldByName(r.Field)
 	if !ok || !columns.IsText(field) {
 		return nil, fmt.Errorf("list values: %q is not a field of texts", r.Field)
 	}

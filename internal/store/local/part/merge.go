@@ -3,7 +3,6 @@ package part
 import (
 	"fmt"
 
-	"github.com/seine-net/seine/internal/columns"
 	"github.com/seine-net/seine/internal/flow"
 )
 
@@ -92,17 +91,4 @@ func used(inputs []Input, rows []Row) []Input {
 		some[row.Input] = inputs[row.Input]
 	}
 	return some
-}
-
-// fieldsByName returns those of some fields that a dataset has.
-func fieldsByName(d *columns.Dataset, names []string) []*flow.Field {
-	var fields []*flow.Field
-	for _, name := range names {
-		for _, f := range d.Fields {
-			if f.Name == name {
-				fields = append(fields, f)
-			}
-		}
-	}
-	return fields
 }

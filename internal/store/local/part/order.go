@@ -12,20 +12,15 @@ import (
 // Interval is the span of time whose rows lie together in a part, sorted by who talks to whom.
 const Interval = 5 * time.Minute
 
-// order lists the fields that rows are sorted by within an interval, texts by their place in the dictionary, since all
-// that is wanted is that equal ones lie together. Rows that are equal in all are sorted by time.
-var order = []string{
-	"primary", "src.namespace", "src.workload.name", "dst.namespace", "dst.workload.name", "src.name", "src.addr",
-	"dst.name", "dst.addr", "dst.port", "backend.name", "backend.addr", "proto", "reporter",
-}
-
 // sortKey is the values of a row that it is sorted by, packed.
 type sortKey struct {
 	words [4]uint64
 	row   Row
 }
 
-// Order returns the rows whose "end" is from first to last, sorted.
+// Order returns the rows whose "end" is from first to last, sorted by interval and within it by the dataset's SortBy:
+// texts by their place in the dictionary, since all that is wanted is that equal ones lie together. Rows that are equal in
+// all are sorted by time.
 func Order(d *columns.Dataset, inputs []Input, first, last flow.Time) ([]Row, error) {
 	keys, err := timeKeys(d, inputs, first, last)
 	if err != nil {
@@ -56,7 +51,7 @@ func compareKeys(a, b sortKey) int {
 
 // timeKeys returns a key for each row that is wanted: the interval in the first word, the time in the last.
 func timeKeys(d *columns.Dataset, inputs []Input, first, last flow.Time) ([]sortKey, error) {
-	ends, err := mergeNumbers(inputs, End(d))
+	ends, err := mergeNumbers(inputs, d.End)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +81,7 @@ func timeKeys(d *columns.Dataset, inputs []Input, first, last flow.Time) ([]sort
 // addKeys packs the fields of the order behind the interval, as far as there are bits.
 func addKeys(d *columns.Dataset, inputs []Input, keys []sortKey) error {
 	word, free := 0, 64-16
-	for _, f := range fieldsByName(d, order) {
+	for _, f := range d.SortBy {
 		codes, size, err := codesOf(inputs, f)
 		if err != nil {
 			return err
@@ -128,6 +123,3 @@ func codesOf(inputs []Input, f *flow.Field) ([][]int32, int, error) {
 	}
 	return codes, int(size), nil
 }
-
-// End returns the field that is a row's time.
-func End(d *columns.Dataset) *flow.Field { return fieldsByName(d, []string{"end"})[0] }

@@ -52,11 +52,8 @@ func (f *File) findColumns() error {
 	schema := f.reader.MetaData().Schema
 	for place := range schema.NumColumns() {
 		column := schema.Column(place)
-		field, ok := flow.FieldByID(flow.FieldID(column.SchemaNode().FieldID()))
+		field, ok := f.dataset.StoredByID(flow.FieldID(column.SchemaNode().FieldID()))
 		if !ok {
-			continue
-		}
-		if _, known := f.dataset.Column(field); !known {
 			continue
 		}
 		want := layouts[field.Kind].physical
@@ -95,7 +92,7 @@ type Bounds struct {
 func (f *File) Bounds(group int) (b Bounds, err error) {
 	defer recovered(&err)
 	b.Rows = int(f.reader.MetaData().RowGroup(group).NumRows())
-	least, most, _, ok := f.numberStatistics(group, End(f.dataset))
+	least, most, _, ok := f.numberStatistics(group, f.dataset.End)
 	if !ok {
 		return b, errors.New("read part: no statistics of the field end")
 	}

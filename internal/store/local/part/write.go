@@ -52,7 +52,7 @@ func Write(ctx context.Context, w io.Writer, d *columns.Dataset, inputs []Input,
 
 func boundsOf(d *columns.Dataset, inputs []Input, rows []Row) (Bounds, error) {
 	b := Bounds{Rows: len(rows)}
-	ends, err := mergeNumbers(inputs, End(d))
+	ends, err := mergeNumbers(inputs, d.End)
 	if err != nil {
 		return b, err
 	}

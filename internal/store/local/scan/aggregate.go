@@ -89,7 +89,7 @@ func (a *aggregation) readWords(w *worker, chunk Chunk, rows []int32) error {
 	}
 	words := a.words
 	if a.plan.Step > 0 {
-		if err := bucketWords(chunk, rows, words[0], uint64(a.plan.Step)); err != nil {
+		if err := w.bucketWords(chunk, rows, words[0], uint64(a.plan.Step)); err != nil {
 			return err
 		}
 		words = words[1:]
@@ -119,8 +119,8 @@ func (a *aggregation) readWords(w *worker, chunk Chunk, rows []int32) error {
 	return nil
 }
 
-func bucketWords(chunk Chunk, rows []int32, words []uint64, step uint64) error {
-	ends, _, err := chunk.Numbers(endField)
+func (w *worker) bucketWords(chunk Chunk, rows []int32, words []uint64, step uint64) error {
+	ends, _, err := chunk.Numbers(w.dataset.End)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (w *worker) read(chunk Chunk, rows []int32) (*query.Block, error) {
 		}
 	}
 	times := query.Column{Kind: flow.TimeField}
-	if err := w.readColumn(chunk, rows, endField, &times); err != nil {
+	if err := w.readColumn(chunk, rows, w.dataset.End, &times); err != nil {
 		return nil, err
 	}
 	b.Columns = append(b.Columns, times)
@@ -92,7 +92,7 @@ func (w *worker) newest(chunk Chunk, rows []int32, count int) ([]int32, error) {
 	if len(rows) <= count {
 		return rows, nil
 	}
-	ends, _, err := chunk.Numbers(endField)
+	ends, _, err := chunk.Numbers(w.dataset.End)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/seine-net/seine/internal/columns"
-	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/query"
 )
 
@@ -24,19 +23,6 @@ type worker struct {
 
 func newWorker(d *columns.Dataset, plan *query.Plan) *worker {
 	return &worker{dataset: d, plan: plan, condition: newCondition(plan.Filter)}
-}
-
-var (
-	endField      = field("end")
-	samplingField = field("sampling")
-)
-
-func field(name string) *flow.Field {
-	f, ok := flow.FieldByName(name)
-	if !ok {
-		panic("BUG: the field table lacks " + name)
-	}
-	return f
 }
 
 // wanted says whether the source may have rows of the plan.
@@ -96,7 +82,7 @@ func (w *worker) choose(chunk Chunk, s Source) ([]int32, error) {
 
 // bound clears the mask of rows outside of the plan's time.
 func (w *worker) bound(chunk Chunk, mask []bool) error {
-	ends, _, err := chunk.Numbers(endField)
+	ends, _, err := chunk.Numbers(w.dataset.End)
 	if err != nil {
 		return err
 	}
@@ -112,11 +98,14 @@ func (w *worker) samplingOf(chunk Chunk) ([]int64, error) {
 	if w.samplingKnown {
 		return w.sampling, nil
 	}
-	values, null, err := chunk.Numbers(samplingField)
+	w.sampling, w.samplingKnown = nil, true
+	if w.dataset.Sampling == nil {
+		return nil, nil
+	}
+	values, null, err := chunk.Numbers(w.dataset.Sampling)
 	if err != nil {
 		return nil, err
 	}
-	w.sampling, w.samplingKnown = nil, true
 	if null == nil && slices.Max(values) > 1 {
 		w.sampling = values
 	}
