@@ -55,26 +55,25 @@ func NumbersOf(batch arrow.RecordBatch, f *flow.Field) Numbers {
 	if f.Parts() == nil {
 		return numbersIn(columnOf(batch, f), int(batch.NumRows()))
 	}
-	total := Numbers{Values: make([]int64, batch.NumRows())}
+	total := allNull(int(batch.NumRows()))
 	for _, part := range f.Parts() {
 		total.add(NumbersOf(batch, part))
 	}
 	return total
 }
 
-// add adds a column; a sum with a part that is not there is not there.
+// add adds a column. A sum is there where one of its parts is: a counter that is not there counted nothing.
 func (n *Numbers) add(part Numbers) {
 	for i, value := range part.Values {
-		n.Values[i] = AddSaturating(n.Values[i], value)
+		if !part.IsNull(i) {
+			n.Values[i] = AddSaturating(n.Values[i], value)
+		}
 	}
 	if part.Null == nil {
-		return
+		n.Null = nil
 	}
-	if n.Null == nil {
-		n.Null = make([]bool, len(n.Values))
-	}
-	for i, null := range part.Null {
-		n.Null[i] = n.Null[i] || null
+	for i := range n.Null {
+		n.Null[i] = n.Null[i] && part.Null[i]
 	}
 }
 

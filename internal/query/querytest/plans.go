@@ -72,7 +72,9 @@ func (g *generator) measures(p *query.Plan) {
 
 // amounts returns the fields that measures such as p99 take, counters those of them that can be summed.
 func amounts() []*flow.Field {
-	return slices.DeleteFunc(queryable(), func(f *flow.Field) bool { return f.Unit == "" || columns.IsText(f) })
+	return slices.DeleteFunc(queryable(), func(f *flow.Field) bool {
+		return f.Kind != flow.BytesField && f.Kind != flow.CountField && f.Kind != flow.DurationField
+	})
 }
 
 func counters() []*flow.Field {

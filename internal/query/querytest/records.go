@@ -83,6 +83,26 @@ func (g *generator) byProtocol(r *flow.Record) {
 		r.ICMP = flow.ICMP{Type: pick(g, uint8(8), 128), Code: uint8(g.IntN(2)), ID: uint16(g.IntN(5))}
 	case r.Proto == flow.TCP:
 		r.TCPFlags = flow.TCPFlags(g.IntN(256))
+		r.TCP = flow.TCPHealth{
+			State: flow.TCPState(g.IntN(5)), RTT: g.rarely(5000), MinRTT: g.rarely(2000), Handshake: g.rarely(9000),
+			Lifetime: uint64(g.rarely(100_000)), Resets: g.rarely(2), ResetBy: flow.ResetBy(g.IntN(3)), Connect: flow.Connect(g.IntN(5)),
+		}
+		r.FwdFaults, r.RevFaults = g.faults(), g.faults()
+	}
+}
+
+// rarely returns a number below the limit, mostly 0, which stands for unknown.
+func (g *generator) rarely(limit int) uint32 {
+	if g.chance(3) {
+		return uint32(g.IntN(limit))
+	}
+	return 0
+}
+
+func (g *generator) faults() flow.Faults {
+	return flow.Faults{
+		Retransmits: uint64(g.rarely(5)), DropPackets: uint64(g.rarely(3)), DropBytes: uint64(g.rarely(4000)),
+		ZeroWindows: uint64(g.rarely(2)), OutOfOrder: uint64(g.rarely(9)),
 	}
 }
 

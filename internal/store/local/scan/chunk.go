@@ -2,7 +2,6 @@ package scan
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/seine-net/seine/internal/columns"
 	"github.com/seine-net/seine/internal/flow"
@@ -45,7 +44,7 @@ func (w *worker) numbersOf(c Chunk, f *flow.Field) ([]int64, []bool, error) {
 	}
 	sum := make([]int64, c.Rows())
 	var null []bool
-	for _, part := range parts {
+	for i, part := range parts {
 		values, nulls, err := c.Numbers(part)
 		if err != nil {
 			return nil, nil, err
@@ -53,19 +52,23 @@ func (w *worker) numbersOf(c Chunk, f *flow.Field) ([]int64, []bool, error) {
 		for i, v := range values {
 			sum[i] = columns.AddSaturating(sum[i], v)
 		}
-		null = orNull(null, nulls)
+		if i == 0 {
+			null = nulls
+		} else {
+			null = andNull(null, nulls)
+		}
 	}
 	return sum, null, nil
 }
 
-// orNull returns where either is null.
-func orNull(a, b []bool) []bool {
+// andNull returns where both are null: a sum is there where one of its parts is. Null values are 0.
+func andNull(a, b []bool) []bool {
 	if a == nil || b == nil {
-		return append(slices.Clip(a), b...)
+		return nil
 	}
 	merged := make([]bool, len(a))
 	for i := range a {
-		merged[i] = a[i] || b[i]
+		merged[i] = a[i] && b[i]
 	}
 	return merged
 }
