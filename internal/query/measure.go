@@ -34,8 +34,6 @@ func isAmount(f *flow.Field) bool {
 	return false
 }
 
-func isCounter(f *flow.Field) bool { return f.Aggregate == flow.AggSum }
-
 func isOrdered(f *flow.Field) bool { return isAmount(f) || f.Kind == flow.TimeField }
 
 // isKey says whether rows can be grouped by the field.
