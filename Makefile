@@ -31,7 +31,8 @@ TEST  := $(GO) test -count=1 -timeout=20m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo run man check test test-unit race lint fmt generate generate-check cross \
+.PHONY: help build image demo run man check test test-unit race lint fmt generate generate-check cross \
+	cluster-up cluster-down \
 	check-kernels generate-kernels \
 	bench-capture bench-store fuzz soak clean root
 
@@ -49,6 +50,12 @@ demo: setup-demo build ## run the miniature cluster and watch its connections (r
 
 run: build ## watch this machine's connections (root; ARGS="...")
 	bin/seine run $(ARGS)
+
+cluster-up: root setup-cluster ## a real two-node Kubernetes cluster on this machine (root; test/cluster)
+	test/cluster/up
+
+cluster-down: root ## remove it
+	test/cluster/down
 
 man: build ## write manual pages to bin/man
 	bin/seine man bin/man
