@@ -42,6 +42,7 @@ func (f *captureFlags) add(s *pflag.FlagSet, interval time.Duration) {
 	s.StringVar(&c.NATSource, "nat-source", capture.SourceAuto, "where translations come from, a `SOURCE`: "+strings.Join(capture.Sources, ", "))
 	s.StringVar(&c.Attach, "attach", "auto", "`HOW` programs are attached: auto, tcx or clsact")
 	s.StringVar(&c.Position, "position", "head", "`WHERE` among other programs: head sees packets before others take them, tail what they left")
+	s.StringSliceVar(&c.Features, "features", capture.Features, "what is told beside volumes and translations, a `LIST`: "+strings.Join(capture.Features, ", ")+"; or none")
 	s.StringVar(&c.Node, "node", "", "`NAME` of this node in records (default the host name)")
 	s.StringVar(&c.NetNS, "netns", "", "network namespace to watch, a `PATH` such as /proc/PID/ns/net (default the own)")
 	s.DurationVar(&f.duration, "duration", 0, "end by itself after this time; 0 means to go on until stopped")

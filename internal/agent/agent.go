@@ -115,7 +115,9 @@ func New(cfg Config, log *slog.Logger) (*Agent, error) {
 	if source == flow.NoSource {
 		hold = -1
 	}
-	a.table = nat.NewTable(nat.Config{Node: cfg.Node, Locality: a.locality, Hold: hold, TellsEnds: useNetlink})
+	a.table = nat.NewTable(nat.Config{
+		Node: cfg.Node, Locality: a.locality, Hold: hold, TellsEnds: useNetlink, NetNS: a.capture.NetNS(),
+	})
 	return a, nil
 }
 
@@ -225,7 +227,7 @@ func (a *Agent) evict(last bool, sink func([]flow.Record) error) error {
 	if err := a.locality.refresh(); err != nil {
 		a.log.Debug("local addresses not read", "error", err)
 	}
-	e, err := a.capture.Evict(a.table.Add, a.table.Learn)
+	e, err := a.capture.Evict(a.table.Add, a.table.Learn, a.table.AddFacts)
 	if err != nil {
 		return fmt.Errorf("evict: %w", err)
 	}

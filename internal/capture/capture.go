@@ -30,6 +30,9 @@ type Capture struct {
 	overflow   *overflow
 	drainer    *drainer
 	coverage   *coverage
+	// sockets is nil where it is off, or the kernel cannot give it: socketsWhy tells.
+	sockets    *sockets
+	socketsWhy string
 	closers    closers
 	attachWhy  string
 	// unfinished are translations of first packets that were on their way at the last eviction.
@@ -79,6 +82,7 @@ func (c *Capture) open(rules []bpf.FilterRule, selector selector) (err error) {
 		return err
 	}
 	c.closers = append(c.closers, c.overflow)
+	c.openSockets()
 	return c.attachInterfaces(selector)
 }
 
@@ -155,6 +159,9 @@ func (c *Capture) Source() (source flow.NATSource, netlink bool) {
 	return now.source, now.netlink
 }
 
+// NetNS returns the number of the network namespace that is watched.
+func (c *Capture) NetNS() uint32 { return c.space.inode }
+
 // InterfaceName returns the name of an interface that was seen, else "".
 func (c *Capture) InterfaceName(index uint32) string {
 	c.interfaces.mu.Lock()
@@ -182,9 +189,9 @@ type Eviction struct {
 	Took time.Duration
 }
 
-// Evict hands on what was counted since the last call, in batches that are only valid during the call, and then what
-// the NAT probe learnt.
-func (c *Capture) Evict(add func([]nat.Observation), learn func([]nat.Translation)) (Eviction, error) {
+// Evict hands on what was counted since the last call, in batches that are only valid during the call, then what
+// the NAT probe learnt, and then what sockets tell.
+func (c *Capture) Evict(add func([]nat.Observation), learn func([]nat.Translation), tell func([]nat.Fact)) (Eviction, error) {
 	began := time.Now()
 	clock := readClock()
 	m, err := c.objects.swap()
@@ -206,6 +213,11 @@ func (c *Capture) Evict(add func([]nat.Observation), learn func([]nat.Translatio
 	e.Flows = n + e.Overflowed
 	if err := c.drainProbe(clock, e.End, learn); err != nil {
 		return e, err
+	}
+	if c.sockets != nil {
+		if err := c.sockets.evict(clock, tell); err != nil {
+			return e, err
+		}
 	}
 	c.coverage.read(c)
 	e.Took = time.Since(began)

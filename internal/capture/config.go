@@ -30,7 +30,23 @@ type Config struct {
 	// Position is where among other programs ours stand: "head" (default) sees packets before others take them,
 	// "tail" what others left.
 	Position string
+	// Features are what is told beside volumes and translations: see Features. Nil is all.
+	Features []string
 }
+
+// The names of Features.
+const (
+	FeatureTCP     = "tcp"
+	FeatureProcess = "process"
+	// FeatureNone stands for none of them.
+	FeatureNone = "none"
+)
+
+// Features lists the values of Config.Features.
+var Features = []string{FeatureTCP, FeatureProcess}
+
+// has tells whether a feature is wanted.
+func (c *Config) has(feature string) bool { return slices.Contains(c.Features, feature) }
 
 // The names of NATSource.
 const (
@@ -58,6 +74,14 @@ func (c *Config) normalize() error {
 	setDefault(&c.NATSource, SourceAuto)
 	setDefault(&c.Attach, attachModes[0])
 	setDefault(&c.Position, positions[0])
+	if c.Features == nil {
+		c.Features = Features
+	}
+	for _, f := range c.Features {
+		if err := oneOf("feature", f, append(slices.Clone(Features), FeatureNone)); err != nil {
+			return err
+		}
+	}
 	if r := c.RingBytes; r < 4096 || r&(r-1) != 0 {
 		return fmt.Errorf("ring size %d: want a power of two of at least 4096", r)
 	}

@@ -193,7 +193,7 @@ func requireResolved(t testing.TB, c *Capture) {
 				unresolved++
 			}
 		}
-	}, func([]nat.Translation) {})
+	}, func([]nat.Translation) {}, func([]nat.Fact) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -441,7 +441,7 @@ func BenchmarkEvict(b *testing.B) {
 func evict(b *testing.B, c *Capture, add func([]nat.Observation), finish func(flow.Time)) float64 {
 	fill(b, c, evictFlows)
 	began := processorTime()
-	e, err := c.Evict(add, func([]nat.Translation) {})
+	e, err := c.Evict(add, func([]nat.Translation) {}, func([]nat.Fact) {})
 	finish(e.End)
 	took := processorTime() - began
 	if err != nil || e.Flows != evictFlows {

@@ -49,7 +49,7 @@ type Status struct {
 // Status reads the present state.
 func (c *Capture) Status() Status {
 	s := Status{Pressure: c.Pressure(), MaxFlows: c.config.MaxFlows, Failed: make(map[string]string)}
-	s.Features = []Feature{c.captureFeature(), c.natFeature()}
+	s.Features = append([]Feature{c.captureFeature(), c.natFeature()}, c.socketFeatures()...)
 	s.Losses = c.losses()
 	c.interfaces.mu.Lock()
 	defer c.interfaces.mu.Unlock()
@@ -101,6 +101,9 @@ func (c *Capture) losses() []Loss {
 			sum += n
 		}
 		out = append(out, Loss{Reason: name, Count: sum, Detail: errorDetails[name]})
+	}
+	if c.sockets != nil {
+		out = append(out, c.sockets.losses()...)
 	}
 	_, lost := c.overflow.losses(func(uint32) bool { return false })
 	return append(out, Loss{

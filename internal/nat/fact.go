@@ -7,6 +7,8 @@ import "github.com/seine-net/seine/internal/flow"
 // faces these are: a client's socket has those that it dialled, a server's those that it answers to.
 type Fact struct {
 	Proto flow.Proto
+	// NetNS is the number of the network namespace that the fact is from.
+	NetNS uint32
 	// Src and Dst are those of a packet in that place. A socket is at Src.
 	Src, Dst Point
 	// First is when what the fact tells of began (a socket: when it was opened), Last when it last happened.
@@ -23,7 +25,7 @@ type Fact struct {
 // Socket is what the socket at one end of a connection tells.
 type Socket struct {
 	Role Role
-	// TCP is its State, RTT, MinRTT, Lifetime and, at the client, Connect; the rest is empty.
+	// TCP is its State, RTT, MinRTT, Handshake, Lifetime and Connect; the rest is empty.
 	TCP flow.TCPHealth
 	// ResetsSent and ResetsReceived count RST segments since the fact before.
 	ResetsSent, ResetsReceived uint32
@@ -48,11 +50,26 @@ const maxFacts = 1 << 18
 // AddFacts takes facts of the present interval. It keeps no reference to the slice. Beyond a limit they are dropped,
 // and counted.
 func (t *Table) AddFacts(batch []Fact) {
-	if room := maxFacts - len(t.facts); len(batch) > room {
-		t.stats.FactsDropped += uint64(len(batch) - room)
-		batch = batch[:room]
+	for i := range batch {
+		switch {
+		case !t.isOurs(&batch[i]):
+			t.stats.FactsForeign++
+		case len(t.facts) >= maxFacts:
+			t.stats.FactsDropped++
+		default:
+			t.facts = append(t.facts, batch[i])
+		}
 	}
-	t.facts = append(t.facts, batch...)
+}
+
+// isOurs tells whether a fact is from the node's own network namespace or that of one of its pods: several nodes may
+// share a kernel. A pod's namespace is known by its addresses.
+func (t *Table) isOurs(f *Fact) bool {
+	if t.config.NetNS == 0 || f.NetNS == t.config.NetNS {
+		return true
+	}
+	pod, _ := t.config.Locality.Interface(f.Src.AddrPort().Addr())
+	return pod != 0
 }
 
 // joinFacts gives each fact to its connection. One without, that may be about packets after the flow map's swap or
@@ -221,5 +238,5 @@ func (h *health) tell(r *flow.Record) {
 		return
 	}
 	r.TCP.State, r.TCP.RTT, r.TCP.MinRTT = s.TCP.State, s.TCP.RTT, s.TCP.MinRTT
-	r.TCP.Lifetime, r.TCP.Connect = s.TCP.Lifetime, s.TCP.Connect
+	r.TCP.Handshake, r.TCP.Lifetime, r.TCP.Connect = s.TCP.Handshake, s.TCP.Lifetime, s.TCP.Connect
 }

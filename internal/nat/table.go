@@ -29,6 +29,8 @@ type Config struct {
 	// Hold is how long before an interval's end a connection must have begun to be reported untranslated: a younger
 	// one waits an interval for its translation. Default 200 ms; negative: none waits.
 	Hold flow.Time
+	// NetNS is the number of the node's own network namespace; 0 takes facts from all.
+	NetNS uint32
 	// TellsEnds says that whoever learns translations from ctnetlink also learns when they end.
 	TellsEnds bool
 }
@@ -45,6 +47,8 @@ type Stats struct {
 	Held uint64
 	// FactsDropped counts facts that were not taken because there were too many.
 	FactsDropped uint64
+	// FactsForeign counts facts from network namespaces that are not this node's.
+	FactsForeign uint64
 }
 
 // Table joins observations and translations to connections. It is not safe for concurrent use.
