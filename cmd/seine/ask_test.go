@@ -220,7 +220,7 @@ func TestCompletion(t *testing.T) {
 	f(nil, "flows", "--from-pod", "\x1b")
 	f([]string{"src.workload.kind", "src.workload.name"}, "top", "src.work")
 	f([]string{"end,src.addr", "end,src.app"}, "flows", "--fields", "end,src.a")
-	f([]string{"sum(rev.bytes)", "sum(rev.packets)"}, "top", "--measure", "sum(rev")
+	f([]string{"sum(rev.bytes)"}, "top", "--measure", "sum(rev.by")
 	f([]string{"table", "json", "csv", "dot", "mermaid"}, "map", "-o", "")
 	if got := seine(t, "completion", "bash"); got.code != 0 || !strings.Contains(got.out, "__start_seine") {
 		t.Errorf("completion bash: exit code %d, errors %q", got.code, got.errs)

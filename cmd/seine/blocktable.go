@@ -131,7 +131,7 @@ func valueText(b *query.Block, i, row int) string {
 	case c.Kind == flow.TimeField && c.Ints != nil:
 		return clock(c.Ints, row)
 	case c.Kind == flow.BytesField:
-		return amountText(c, row, flow.FormatBytes)
+		return amountText(c, row, flow.FormatBytes) + perSecond(c)
 	case c.Kind == flow.DurationField:
 		return amountText(c, row, flow.FormatMicroseconds)
 	case c.Kind == flow.MoneyField:
@@ -140,6 +140,14 @@ func valueText(b *query.Block, i, row int) string {
 		return strconv.FormatFloat(c.Floats[row], 'f', 2, 64)
 	}
 	return string(c.AppendText(nil, row))
+}
+
+// perSecond is what follows an amount that is a rate.
+func perSecond(c *query.Column) string {
+	if strings.HasSuffix(c.Unit, "/s") {
+		return "/s"
+	}
+	return ""
 }
 
 func amountText(c *query.Column, row int, format func(uint64) string) string {

@@ -65,7 +65,7 @@ func completeMeasures(_ *cobra.Command, _ []string, begun string) ([]string, cob
 	for _, f := range flow.DefaultFields(flow.Connections) {
 		switch {
 		case f.Aggregate == flow.AggSum:
-			all = append(all, "sum("+f.Name+")", "avg("+f.Name+")", "max("+f.Name+")", "p99("+f.Name+")")
+			all = append(all, "sum("+f.Name+")", "rate("+f.Name+")", "avg("+f.Name+")", "max("+f.Name+")", "p99("+f.Name+")")
 		case isGroup(f):
 			all = append(all, "count_distinct("+f.Name+")")
 		}

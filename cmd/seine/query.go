@@ -29,7 +29,7 @@ func (f *measureFlags) add(c *cobra.Command) {
 	f.conditions.add(s)
 	f.period.add(s)
 	s.StringArrayVar(&f.request.Measures, "measure", f.request.Measures,
-		"what is computed of each group, a `MEASURE`; may be repeated: count() of records, or sum, avg, min, max, count_distinct or p99 of a field")
+		"what is computed of each group, a `MEASURE`; may be repeated: count() of records, or sum, rate, avg, min, max, count_distinct or p99 of a field, each with a condition if wanted, as in count(dst.port == 443) / count()")
 	s.StringVar(&f.request.Order, "order", "", "`COLUMNS` to sort by, separated by commas, with - in front for descending")
 	s.IntVar(&f.request.Limit, "limit", f.request.Limit, "at most `N` lines")
 	s.BoolVar(&f.request.Other, "other", false, "add a line of all that the limit cut")

@@ -16,6 +16,26 @@ their kinds are in [fields.md](fields.md).
 `
 
 const docsRest = `
+## Measures
+
+A measure is computed for each group, over its rows:
+
+| measure | what |
+|---|---|
+| ` + "`count()`" + ` | how many rows |
+| ` + "`sum(f)`, `rate(f)`" + ` | the sum of a counter; the same for each second of the period or, with a step, of the bucket's part in it |
+| ` + "`avg(f)`, `min(f)`, `max(f)`, `p99(f)`" + ` | of an amount, such as bytes or a time in microseconds; any quantile, such as ` + "`p50` or `p99.9`" + `, with an error of at most 1 % |
+| ` + "`count_distinct(f)`" + ` | how many values there are of what can be grouped by; exact up to 100,000 in an answer |
+
+The last argument of each may be a condition in CEL, for the rows that count: ` + "`count(tcp.connect == \"timeout\")`, `sum(total.bytes, dst.kind == \"External\")`" + `.
+Measures and numbers are joined by ` + "`+ - * /`" + ` and parentheses: ` + "`sum(fwd.retransmits) / sum(fwd.packets)`, `100 * count(dst.port == 443) / count()`" + `.
+What is computed so is null where it has nothing to compute with: a division by 0, or a largest value of no rows.
+A column has the measure's text as its name, which ` + "`order`" + ` takes, too.
+
+Each connection is counted once: where the request names none of ` + "`primary`, `reporter` and `node`" + `, in filter, groups, fields or measures, only
+records with ` + "`primary`" + ` count, and the answer says ` + "`\"scope\":\"primary\"`" + `. Counters of sampled packets are multiplied by the record's
+` + "`sampling`" + ` in sums, rates and averages, and their columns marked ` + "`estimated`" + `.
+
 ## Who may ask
 
 Without tokens the API answers on loopback only, and only to requests whose ` + "`Host`" + ` is a loopback name, so that no web page

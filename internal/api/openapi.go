@@ -174,7 +174,7 @@ var schemaTypes = []struct {
 		"filter":   "Condition in CEL over the fields.",
 		"fields":   "Columns of rows, all if not given; not with measures.",
 		"group_by": "Fields whose values make the groups.",
-		"measures": "What is computed of each group: count(), or sum, avg, min, max, count_distinct or a quantile such as p99 of a field. None asks for rows.",
+		"measures": "What is computed of each group: count(), or sum, rate, avg, min, max, count_distinct or a quantile such as p99 of a field, each with a condition as its last argument if wanted, joined by + - * /. None asks for rows.",
 		"step":     "Length of the buckets that time is divided into; the first column is their begin, time.",
 		"order":    "Columns of the answer to sort by, separated by commas, with - in front for descending.",
 		"limit":    "Largest number of rows or groups, at most 100000; 100 if not given.",

@@ -125,7 +125,7 @@ type Choice struct {
 }
 
 // measureNames are the measures of a field; any pNN besides p99.
-var measureNames = []string{"sum", "avg", "min", "max", "count_distinct", "p99"}
+var measureNames = []string{"sum", "rate", "avg", "min", "max", "count_distinct", "p99"}
 
 func describe(d *columns.Dataset) Fields {
 	answer := Fields{Dataset: d.Name, Measures: []string{"count()"}}

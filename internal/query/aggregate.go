@@ -4,25 +4,80 @@ import (
 	"github.com/seine-net/seine/internal/columns"
 )
 
-// of computes the measure from the rows of a group.
-func (m *Measure) of(rows []row, estimate bool) value {
-	if m.Aggregation == Count {
+// of computes the measure from the rows of a group, which are of so many seconds.
+func (m *Measure) of(rows []row, seconds float64, estimate bool) value {
+	rows = m.chosen(rows)
+	switch m.Aggregation {
+	case Count:
 		return value{number: int64(len(rows))}
+	case Constant:
+		return value{float: m.Constant}
+	case Plus, Minus, Times, Divided:
+		a, b := &m.Args[0], &m.Args[1]
+		return m.compute(a.asFloat(a.of(rows, seconds, estimate)), b.asFloat(b.of(rows, seconds, estimate)))
 	}
 	values, sampled := m.values(rows)
-	result := m.aggregate(values, estimate)
+	result := m.aggregate(values, seconds, estimate)
 	if m.Aggregation == CountDistinct {
-		result.estimated = estimate
+		result.estimated, result.counted = estimate, result.number
 	} else {
 		result.estimated = sampled && IsScaled(m.Field)
 	}
 	return result
 }
 
+// chosen returns the rows for which the measure's condition holds.
+func (m *Measure) chosen(rows []row) []row {
+	if m.Where == nil {
+		return rows
+	}
+	var chosen []row
+	for _, r := range rows {
+		if holds(m.Where, r) {
+			chosen = append(chosen, r)
+		}
+	}
+	return chosen
+}
+
+// asFloat returns a value of the measure as one to compute with.
+func (m *Measure) asFloat(v value) value {
+	if !m.IsFloat() {
+		v.float, v.number = float64(v.number), 0
+	}
+	return v
+}
+
+func (m *Measure) compute(a, b value) value {
+	result := value{estimated: a.estimated || b.estimated, counted: a.counted + b.counted}
+	result.float, result.null = m.Compute(a.float, b.float)
+	result.null = result.null || a.null || b.null
+	if result.null {
+		result.float = 0
+	}
+	return result
+}
+
+// Compute does what the measure does with the values of its Args. A division by 0 is null.
+func (m *Measure) Compute(a, b float64) (result float64, null bool) {
+	switch m.Aggregation {
+	case Plus:
+		return a + b, false
+	case Minus:
+		return a - b, false
+	case Times:
+		return a * b, false
+	}
+	if b == 0 {
+		return 0, true
+	}
+	return a / b, false
+}
+
 // values returns the values that the rows have, scaled where the measure wants it, and says whether any of these rows
 // was sampled.
 func (m *Measure) values(rows []row) (values []value, sampled bool) {
-	scaled := IsScaled(m.Field) && (m.Aggregation == Sum || m.Aggregation == Average)
+	scaled := IsScaled(m.Field) && (m.Aggregation == Sum || m.Aggregation == Average || m.Aggregation == Rate)
 	for _, r := range rows {
 		v := r.get(m.Field)
 		if v.null || columns.IsText(m.Field) && v.text == "" {
@@ -46,10 +101,12 @@ func (r row) sampling() int64 {
 	return r.get(r.dataset.Sampling).number
 }
 
-func (m *Measure) aggregate(values []value, estimate bool) value {
+func (m *Measure) aggregate(values []value, seconds float64, estimate bool) value {
 	switch m.Aggregation {
 	case Sum:
 		return value{number: sum(values)}
+	case Rate:
+		return value{float: float64(sum(values)) / seconds}
 	case CountDistinct:
 		return value{number: distinct(values, estimate)}
 	}

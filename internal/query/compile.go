@@ -210,7 +210,7 @@ func parseOrder(text string, answer []Column) ([]Order, error) {
 		return nil, nil
 	}
 	var order []Order
-	for part := range strings.SplitSeq(text, ",") {
+	for _, part := range splitOutside(text, ',') {
 		name, descending := strings.CutPrefix(strings.TrimSpace(part), "-")
 		if !slices.ContainsFunc(answer, func(c Column) bool { return c.Name == name }) {
 			return nil, refuse(UnknownName, "order", "want one of "+columnNames(answer), "answer has no column %q", shortened(name))
@@ -268,10 +268,13 @@ func (c *compilation) named() []*flow.Field {
 	if len(c.request.Fields) > 0 {
 		named = append(named, c.plan.Fields...)
 	}
-	for _, m := range c.plan.Measures {
-		if m.Field != nil {
-			named = append(named, m.Field)
-		}
+	for i := range c.plan.Measures {
+		c.plan.Measures[i].All(func(m *Measure) {
+			if m.Field != nil {
+				named = append(named, m.Field)
+			}
+			named = append(named, m.Where.fields()...)
+		})
 	}
 	return append(named, c.plan.Filter.fields()...)
 }

@@ -70,6 +70,8 @@ type value struct {
 	float  float64
 	// estimated says that sampled packets went into a measure, or that it was not counted.
 	estimated bool
+	// counted is how many distinct values were counted for it.
+	counted int64
 }
 
 // matching returns the rows of a batch that the plan asks for.
@@ -251,7 +253,7 @@ func (e *evaluation) ranked(groups []*group) []*group {
 	lines := make([]line, len(groups))
 	byLine := make(map[*value]*group)
 	for i, g := range groups {
-		lines[i] = e.line(g.keys, g.rows, false)
+		lines[i] = e.line(g.keys, g.rows, e.plan.Seconds(), false)
 		byLine[&lines[i].values[0]] = g
 	}
 	e.sort(lines, e.plan.Order)
@@ -273,10 +275,10 @@ func (e *evaluation) others(cut []*group) *group {
 }
 
 // line computes a line of the answer, without the bucket.
-func (e *evaluation) line(keys []value, rows []row, estimate bool) line {
+func (e *evaluation) line(keys []value, rows []row, seconds float64, estimate bool) line {
 	values := slices.Clone(keys)
 	for i := range e.plan.Measures {
-		values = append(values, e.plan.Measures[i].of(rows, estimate))
+		values = append(values, e.plan.Measures[i].of(rows, seconds, estimate))
 	}
 	return line{values: values}
 }
@@ -285,7 +287,7 @@ func (e *evaluation) line(keys []value, rows []row, estimate bool) line {
 func (e *evaluation) emit(groups []*group, estimate bool) {
 	if e.plan.Step == 0 {
 		for _, g := range groups {
-			l := e.line(g.keys, g.rows, estimate)
+			l := e.line(g.keys, g.rows, e.plan.Seconds(), estimate)
 			l.other = g.other
 			e.lines = append(e.lines, l)
 		}
@@ -308,7 +310,7 @@ func (e *evaluation) emitBucket(g *group, bucket int64, estimate bool) {
 	if len(rows) == 0 {
 		return
 	}
-	l := e.line(g.keys, rows, estimate)
+	l := e.line(g.keys, rows, e.plan.BucketSeconds(bucket), estimate)
 	e.lines = append(e.lines, line{append([]value{{number: bucket}}, l.values...), g.other})
 }
 
@@ -333,13 +335,9 @@ func (e *evaluation) buckets(groups []*group) []int64 {
 // distinct returns how many distinct values were counted in all lines.
 func (e *evaluation) distinct() int64 {
 	var counted int64
-	offset := len(e.plan.Columns()) - len(e.plan.Measures)
-	for i, m := range e.plan.Measures {
-		if m.Aggregation != CountDistinct {
-			continue
-		}
-		for _, l := range e.lines {
-			counted += l.values[offset+i].number
+	for _, l := range e.lines {
+		for _, v := range l.values {
+			counted += v.counted
 		}
 	}
 	return counted

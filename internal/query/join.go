@@ -147,11 +147,7 @@ func (m *Measure) orNothing(values []value, i int) value {
 	if values != nil {
 		return values[i]
 	}
-	switch m.Aggregation {
-	case Count, Sum, CountDistinct:
-		return value{}
-	}
-	return value{null: true}
+	return m.of(nil, 1, false)
 }
 
 // markEstimated marks what comes from a column that is estimated.

@@ -61,7 +61,11 @@ type Aggregation uint8
 // take them as recorded. In all five the column is Estimated if a row that gave a value was sampled. Sums stop at the
 // largest int64. Average divides the sum by the number of values, as float64. Quantile is what Sketch answers.
 // CountDistinct is exact while all groups and measures of the answer together saw at most DistinctLimit values, and
-// estimated beyond, by what Distinct answers.
+// estimated beyond, by what Distinct answers. Rate is Sum for each second of the period or, with a step, of that part of
+// the bucket which lies in the period.
+//
+// The last four compute with the values of the measure's Args, as float64. Null is what comes of null, and of a division
+// by 0.
 const (
 	Count Aggregation = iota + 1
 	Sum
@@ -70,6 +74,12 @@ const (
 	Average
 	CountDistinct
 	Quantile
+	Rate
+	Constant
+	Plus
+	Minus
+	Times
+	Divided
 )
 
 // IsScaled says whether a field counts sampled packets or their bytes, so that it is multiplied by the row's sampling.
@@ -80,10 +90,31 @@ type Measure struct {
 	// Name is the text that the user wrote, such as "sum(total.bytes)", and the column's name.
 	Name        string
 	Aggregation Aggregation
-	// Field is nil for Count.
+	// Field is nil for Count, Constant and what has Args.
 	Field *flow.Field
-	// Quantile is between 0 and 1, for Quantile alone.
-	Quantile float64
+	// Where chooses among the rows of the group; nil takes all.
+	Where *Expr
+	// Quantile is between 0 and 1, for Quantile alone; Constant is for that alone.
+	Quantile, Constant float64
+	// Args are the two measures that the last four aggregations compute with.
+	Args []Measure
+}
+
+// All calls visit for the measure and those that it computes with.
+func (m *Measure) All(visit func(*Measure)) {
+	visit(m)
+	for i := range m.Args {
+		m.Args[i].All(visit)
+	}
+}
+
+// Seconds is the length of the period.
+func (p *Plan) Seconds() float64 { return time.Duration(p.To - p.From).Seconds() }
+
+// BucketSeconds is the length of what the period and a bucket have in common, by the bucket's begin.
+func (p *Plan) BucketSeconds(begin int64) float64 {
+	from, to := max(begin, int64(p.From)), min(begin+int64(p.Step), int64(p.To))
+	return time.Duration(to - from).Seconds()
 }
 
 // Operator is what an expression does.

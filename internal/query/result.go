@@ -30,7 +30,7 @@ func (p *Plan) Columns() []Column {
 	}
 	columns = append(columns, fieldColumns(p.GroupBy)...)
 	for _, m := range p.Measures {
-		columns = append(columns, m.column())
+		columns = append(columns, m.Column())
 	}
 	return columns
 }
@@ -43,16 +43,27 @@ func fieldColumns(fields []*flow.Field) []Column {
 	return columns
 }
 
-// column describes the measure's column. Numbers of things have the kind of a count, all others that of the field.
-func (m *Measure) column() Column {
-	if m.Aggregation == Count || m.Aggregation == CountDistinct {
+// Column describes the measure's column, without values. Numbers of things have the kind of a count, all others that of the field.
+func (m *Measure) Column() Column {
+	switch m.Aggregation {
+	case Count, CountDistinct, Constant:
 		return Column{Name: m.Name, Kind: flow.CountField}
+	case Rate:
+		return Column{Name: m.Name, Kind: m.Field.Kind, Unit: m.Field.Unit + "/s"}
+	case Plus, Minus, Times, Divided:
+		return m.computed()
 	}
 	return Column{Name: m.Name, Kind: m.Field.Kind, Unit: m.Field.Unit}
 }
 
 // IsFloat says whether the measure's values are Floats; those of all others are Ints.
-func (m *Measure) IsFloat() bool { return m.Aggregation == Average || m.Aggregation == Quantile }
+func (m *Measure) IsFloat() bool {
+	switch m.Aggregation {
+	case Count, Sum, Min, Max, CountDistinct:
+		return false
+	}
+	return true
+}
 
 // Block is a part of an answer: the columns in the order of the plan (bucket, group keys, measures; or fields). Its
 // slices are valid until the next block.

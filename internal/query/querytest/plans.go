@@ -85,13 +85,37 @@ func times() []*flow.Field {
 	return slices.DeleteFunc(queryable(), func(f *flow.Field) bool { return f.Kind != flow.TimeField })
 }
 
-func (g *generator) measure() query.Measure {
+// measure returns a measure of any kind, some with a condition, some that compute with others.
+func (g *generator) measure() query.Measure { return g.computed(2) }
+
+func (g *generator) computed(depth int) query.Measure {
+	if depth > 0 && g.chance(5) {
+		operator := g.IntN(4)
+		a, b := g.computed(depth-1), g.computed(depth-1)
+		if g.chance(4) {
+			b = query.Measure{Name: "60", Aggregation: query.Constant, Constant: 60}
+		}
+		return query.Measure{
+			Name:        fmt.Sprintf("(%s %c %s)", a.Name, "+-*/"[operator], b.Name),
+			Aggregation: query.Plus + query.Aggregation(operator), Args: []query.Measure{a, b},
+		}
+	}
+	m := g.aggregate()
+	if g.chance(4) {
+		m.Where = g.condition(2)
+		m.Name = fmt.Sprintf("%s where %d", m.Name, g.Uint32())
+	}
+	return m
+}
+
+func (g *generator) aggregate() query.Measure {
 	amount, scaled, ordered := pick(g, amounts()...), pick(g, counters()...), pick(g, append(times(), amounts()...)...)
 	key := pick(g, keys()...)
 	quantile := pick(g, 0, 0.5, 0.9, 0.999, 1)
 	return pick(g,
 		query.Measure{Name: "count()", Aggregation: query.Count},
 		query.Measure{Name: "sum(" + scaled.Name + ")", Aggregation: query.Sum, Field: scaled},
+		query.Measure{Name: "rate(" + scaled.Name + ")", Aggregation: query.Rate, Field: scaled},
 		query.Measure{Name: "avg(" + amount.Name + ")", Aggregation: query.Average, Field: amount},
 		query.Measure{Name: "min(" + ordered.Name + ")", Aggregation: query.Min, Field: ordered},
 		query.Measure{Name: "max(" + ordered.Name + ")", Aggregation: query.Max, Field: ordered},

@@ -42,8 +42,8 @@ func newAggregation(plan *query.Plan, limits Limits) *aggregation {
 // groups returns how many groups fit.
 func (l Limits) groups(plan *query.Plan, words int) int {
 	cost := 8*words + 16
-	for _, m := range plan.Measures {
-		cost += measureCosts[m.Aggregation]
+	for i := range plan.Measures {
+		cost += measureCost(&plan.Measures[i])
 	}
 	return max(1, l.Memory/2/cost)
 }

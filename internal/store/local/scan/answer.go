@@ -27,49 +27,41 @@ func (r *run) answer(a *aggregation) error {
 	if !r.plan.Other {
 		cut = nil
 	}
-	block := r.build(a, ranked, kept, cut)
-	if r.counted(block) > query.DistinctLimit {
+	block, counted := r.build(a, ranked, kept, cut)
+	if counted > query.DistinctLimit {
 		estimate(a.measures)
-		block = r.build(a, ranked, kept, cut)
+		block, _ = r.build(a, ranked, kept, cut)
 	}
 	return r.emitAll(block)
 }
 
-// build returns the answer.
-func (r *run) build(a *aggregation, s *summed, kept, cut []uint32) *query.Block {
+// build returns the answer, and how many distinct values it counts.
+func (r *run) build(a *aggregation, s *summed, kept, cut []uint32) (*query.Block, int64) {
 	if r.plan.Step > 0 {
 		return r.buildBuckets(a, s, kept, cut)
 	}
-	block := &query.Block{Columns: s.columns(kept), Rows: len(kept)}
+	l := overPeriod(r.plan, kept)
+	block := &query.Block{Columns: s.columns(l), Rows: len(kept)}
 	if len(cut) == 0 {
-		return block
+		return block, l.counted
 	}
 	to := slices.Repeat([]uint32{refused}, s.len())
 	for _, g := range cut {
 		to[g] = 0
 	}
-	return appendBlock(block, r.otherBlock(nil, mergedMeasures(r.plan, a.measures, to, 1)))
-}
-
-// counted returns how many distinct values the answer counts.
-func (r *run) counted(block *query.Block) int64 {
-	var counted int64
-	first := len(block.Columns) - len(r.plan.Measures)
-	for i, m := range r.plan.Measures {
-		if m.Aggregation != query.CountDistinct {
-			continue
-		}
-		for _, n := range block.Columns[first+i].Ints {
-			counted += n
-		}
-	}
-	return counted
+	other, counted := r.otherBlock(nil, mergedMeasures(r.plan, a.measures, to, 1))
+	return appendBlock(block, other), l.counted + counted
 }
 
 func estimate(measures []measure) {
 	for _, m := range measures {
-		if d, ok := m.(*distinct); ok {
-			d.estimate()
+		switch m := m.(type) {
+		case *distinct:
+			m.estimate()
+		case *filtered:
+			estimate([]measure{m.measure})
+		case *formula:
+			estimate(m.args[:])
 		}
 	}
 }
@@ -125,21 +117,21 @@ func (s *summed) rank() []uint32 {
 	for i := range order {
 		order[i] = uint32(i)
 	}
-	lines := s.columns(order)
-	slices.SortFunc(order, newOrder(s.plan, lines).compare)
+	columns := s.columns(overPeriod(s.plan, order))
+	slices.SortFunc(order, newOrder(s.plan, columns).compare)
 	return order
 }
 
-// columns returns the keys and measures of some groups.
-func (s *summed) columns(groups []uint32) []query.Column {
-	return append(s.keyColumns(groups), fillMeasures(s.plan, s.measures, groups)...)
+// columns returns the keys and measures of lines.
+func (s *summed) columns(l *lines) []query.Column {
+	return append(s.keyColumns(l.groups), fillMeasures(s.plan, s.measures, l)...)
 }
 
-func fillMeasures(plan *query.Plan, measures []measure, groups []uint32) []query.Column {
+func fillMeasures(plan *query.Plan, measures []measure, l *lines) []query.Column {
 	filled := plan.Columns()
 	filled = filled[len(filled)-len(measures):]
 	for i, m := range measures {
-		m.fill(&filled[i], groups)
+		m.fill(&filled[i], l)
 	}
 	return filled
 }
@@ -171,12 +163,12 @@ func (s *summed) fillKey(column *query.Column, i int, text bool, groups []uint32
 	}
 }
 
-// otherBlock returns the lines of the group of others: one for each bucket, or one.
-func (r *run) otherBlock(buckets []int64, measures []measure) *query.Block {
+// otherBlock returns the lines of the group of others, one for each bucket, or one, and the distinct values counted.
+func (r *run) otherBlock(buckets []int64, measures []measure) (block *query.Block, counted int64) {
 	rows := max(1, len(buckets))
-	lines := make([]uint32, rows)
-	for i := range lines {
-		lines[i] = uint32(i)
+	l := overPeriod(r.plan, identity(rows))
+	if buckets != nil {
+		l = inBuckets(r.plan, l.groups, buckets)
 	}
 	b := &query.Block{Columns: r.plan.Columns(), Rows: rows, Other: slices.Repeat([]bool{true}, rows)}
 	keys := b.Columns[:len(b.Columns)-len(measures)]
@@ -192,6 +184,6 @@ func (r *run) otherBlock(buckets []int64, measures []measure) *query.Block {
 			keys[i].Ints = make([]int64, rows)
 		}
 	}
-	copy(b.Columns[len(b.Columns)-len(measures):], fillMeasures(r.plan, measures, lines))
-	return b
+	copy(b.Columns[len(b.Columns)-len(measures):], fillMeasures(r.plan, measures, l))
+	return b, l.counted
 }

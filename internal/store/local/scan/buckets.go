@@ -8,41 +8,43 @@ import (
 )
 
 // buildBuckets returns the answer of a plan with a step: bucket by bucket, the kept groups by rank, then the others.
-func (r *run) buildBuckets(a *aggregation, s *summed, kept, cut []uint32) *query.Block {
+func (r *run) buildBuckets(a *aggregation, s *summed, kept, cut []uint32) (*query.Block, int64) {
 	rank := slices.Repeat([]int{-1}, s.len())
 	for i, g := range kept {
 		rank[g] = i
 	}
-	block := r.keptBuckets(a, s, rank)
+	block, counted := r.keptBuckets(a, s, rank)
 	if len(cut) > 0 {
-		block = appendBlock(block, r.otherBuckets(a, s, rank))
+		other, more := r.otherBuckets(a, s, rank)
+		block, counted = appendBlock(block, other), counted+more
 	}
-	return r.sortBuckets(block)
+	return r.sortBuckets(block), counted
 }
 
 // keptBuckets has a line for each kept group in each bucket, groups by rank.
-func (r *run) keptBuckets(a *aggregation, s *summed, rank []int) *query.Block {
-	var lines []uint32
+func (r *run) keptBuckets(a *aggregation, s *summed, rank []int) (*query.Block, int64) {
+	var groups []uint32
 	for g := range s.of {
 		if rank[s.of[g]] >= 0 {
-			lines = append(lines, uint32(g))
+			groups = append(groups, uint32(g))
 		}
 	}
-	slices.SortFunc(lines, func(x, y uint32) int { return cmp.Compare(rank[s.of[x]], rank[s.of[y]]) })
-	b := &query.Block{Columns: r.plan.Columns(), Rows: len(lines)}
-	for _, g := range lines {
+	slices.SortFunc(groups, func(x, y uint32) int { return cmp.Compare(rank[s.of[x]], rank[s.of[y]]) })
+	b := &query.Block{Columns: r.plan.Columns(), Rows: len(groups)}
+	for _, g := range groups {
 		b.Columns[0].Ints = append(b.Columns[0].Ints, a.bucket(g))
 	}
-	overall := gather(s.of, lines)
+	overall := gather(s.of, groups)
 	copy(b.Columns[1:], s.keyColumns(overall))
-	copy(b.Columns[1+len(r.plan.GroupBy):], fillMeasures(r.plan, a.measures, lines))
-	return b
+	l := inBuckets(r.plan, groups, b.Columns[0].Ints)
+	copy(b.Columns[1+len(r.plan.GroupBy):], fillMeasures(r.plan, a.measures, l))
+	return b, l.counted
 }
 
 func (a *aggregation) bucket(g uint32) int64 { return int64(a.groups.key(int(g))[0]) }
 
 // otherBuckets has a line for each bucket that has cut groups.
-func (r *run) otherBuckets(a *aggregation, s *summed, rank []int) *query.Block {
+func (r *run) otherBuckets(a *aggregation, s *summed, rank []int) (*query.Block, int64) {
 	var buckets []int64
 	places := make(map[int64]uint32)
 	to := make([]uint32, len(s.of))

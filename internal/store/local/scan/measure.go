@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"slices"
+
 	"github.com/seine-net/seine/internal/columns"
 	"github.com/seine-net/seine/internal/query"
 )
@@ -14,18 +16,60 @@ type measure interface {
 	// merge takes the states of another measure of the same kind; groups holds the group here of each there, refused
 	// for those that are left out.
 	merge(other measure, groups []uint32)
-	// fill sets the values of the column, in the order of the groups.
-	fill(column *query.Column, groups []uint32)
+	// fill sets the values of the column, in the order of the groups of the lines.
+	fill(column *query.Column, l *lines)
+}
+
+// lines are the lines of an answer: a group for each.
+type lines struct {
+	groups []uint32
+	// seconds is how long each line's time is.
+	seconds []float64
+	// counted is how many distinct values they have, all told.
+	counted int64
+}
+
+// overPeriod returns lines that are each of the whole period.
+func overPeriod(plan *query.Plan, groups []uint32) *lines {
+	return &lines{groups: groups, seconds: slices.Repeat([]float64{plan.Seconds()}, len(groups))}
+}
+
+// inBuckets returns lines with the begin of the bucket of each.
+func inBuckets(plan *query.Plan, groups []uint32, buckets []int64) *lines {
+	l := &lines{groups: groups}
+	for _, begin := range buckets {
+		l.seconds = append(l.seconds, plan.BucketSeconds(begin))
+	}
+	return l
 }
 
 // The memory of a group's state, in bytes, for the bound on the number of groups; sketches and sets by experience.
 var measureCosts = map[query.Aggregation]int{
 	query.Count: 8, query.Sum: 9, query.Min: 10, query.Max: 10, query.Average: 17,
-	query.CountDistinct: 64, query.Quantile: 1024,
+	query.CountDistinct: 64, query.Quantile: 1024, query.Rate: 9,
 }
 
-func newMeasure(m query.Measure) measure {
+// measureCost is that of a measure with those that it computes with.
+func measureCost(m *query.Measure) (cost int) {
+	m.All(func(part *query.Measure) { cost += measureCosts[part.Aggregation] })
+	return cost
+}
+
+func newMeasure(m *query.Measure) measure {
+	if m.Where != nil {
+		return newFiltered(m)
+	}
+	return newUnfiltered(m)
+}
+
+func newUnfiltered(m *query.Measure) measure {
 	switch m.Aggregation {
+	case query.Plus, query.Minus, query.Times, query.Divided:
+		return newFormula(m)
+	case query.Constant:
+		return constant(m.Constant)
+	case query.Rate:
+		return &rate{sum{amounts: amounts{field: m.Field, scaled: true}}}
 	case query.Count:
 		return &count{}
 	case query.CountDistinct:
@@ -42,8 +86,8 @@ func newMeasure(m query.Measure) measure {
 
 func newMeasures(plan *query.Plan, groups int) []measure {
 	var measures []measure
-	for _, m := range plan.Measures {
-		measure := newMeasure(m)
+	for i := range plan.Measures {
+		measure := newMeasure(&plan.Measures[i])
 		measure.grow(groups)
 		measures = append(measures, measure)
 	}
@@ -101,7 +145,7 @@ func (c *count) merge(other measure, groups []uint32) {
 	}
 }
 
-func (c *count) fill(column *query.Column, groups []uint32) { column.Ints = gather(c.rows, groups) }
+func (c *count) fill(column *query.Column, l *lines) { column.Ints = gather(c.rows, l.groups) }
 
 // sum adds values up.
 type sum struct {
@@ -144,9 +188,22 @@ func (s *sum) merge(other measure, groups []uint32) {
 	}
 }
 
-func (s *sum) fill(column *query.Column, groups []uint32) {
-	s.mark(column, groups)
-	column.Ints = gather(s.sums, groups)
+func (s *sum) fill(column *query.Column, l *lines) {
+	s.mark(column, l.groups)
+	column.Ints = gather(s.sums, l.groups)
+}
+
+// rate divides the sum by the time.
+type rate struct{ sum }
+
+func (r *rate) merge(other measure, groups []uint32) { r.sum.merge(&other.(*rate).sum, groups) }
+
+func (r *rate) fill(column *query.Column, l *lines) {
+	r.mark(column, l.groups)
+	column.Floats = make([]float64, len(l.groups))
+	for i, g := range l.groups {
+		column.Floats[i] = float64(r.sums[g]) / l.seconds[i]
+	}
 }
 
 // average divides the sum by the number of values.
@@ -179,8 +236,8 @@ func (a *average) merge(other measure, groups []uint32) {
 	}
 }
 
-func (a *average) fill(column *query.Column, groups []uint32) {
-	a.mark(column, groups)
+func (a *average) fill(column *query.Column, l *lines) {
+	a.mark(column, l.groups)
 	known := make([]bool, len(a.counts))
 	averages := make([]float64, len(a.counts))
 	for g, n := range a.counts {
@@ -188,7 +245,7 @@ func (a *average) fill(column *query.Column, groups []uint32) {
 			averages[g] = float64(a.sums[g]) / float64(n)
 		}
 	}
-	column.Floats, column.Null = gather(averages, groups), nulls(known, groups)
+	column.Floats, column.Null = gather(averages, l.groups), nulls(known, l.groups)
 }
 
 // extreme keeps the least or the largest value.
@@ -229,7 +286,7 @@ func (e *extreme) merge(other measure, groups []uint32) {
 	}
 }
 
-func (e *extreme) fill(column *query.Column, groups []uint32) {
-	e.mark(column, groups)
-	column.Ints, column.Null = gather(e.values, groups), nulls(e.known, groups)
+func (e *extreme) fill(column *query.Column, l *lines) {
+	e.mark(column, l.groups)
+	column.Ints, column.Null = gather(e.values, l.groups), nulls(e.known, l.groups)
 }

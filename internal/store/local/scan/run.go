@@ -68,15 +68,26 @@ func (r *run) check() error {
 			return err
 		}
 	}
-	for _, m := range r.plan.Measures {
-		if m.Field == nil {
-			continue
-		}
-		if err := stored(r.dataset, m.Field); err != nil {
+	for i := range r.plan.Measures {
+		if err := r.checkMeasure(&r.plan.Measures[i]); err != nil {
 			return err
 		}
 	}
-	return newCondition(r.plan.Filter).leaves(func(c *Comparison) error { return stored(r.dataset, c.Field) })
+	return r.checkCondition(r.plan.Filter)
+}
+
+func (r *run) checkMeasure(m *query.Measure) (err error) {
+	m.All(func(part *query.Measure) {
+		if part.Field != nil {
+			err = errors.Join(err, stored(r.dataset, part.Field))
+		}
+		err = errors.Join(err, r.checkCondition(part.Where))
+	})
+	return err
+}
+
+func (r *run) checkCondition(x *query.Expr) error {
+	return newCondition(x).leaves(func(c *Comparison) error { return stored(r.dataset, c.Field) })
 }
 
 // each shares the sources among the workers; take makes the function that a worker gives its rows to.

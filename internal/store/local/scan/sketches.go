@@ -41,16 +41,16 @@ func (q *quantile) merge(other measure, groups []uint32) {
 	}
 }
 
-func (q *quantile) fill(column *query.Column, groups []uint32) {
-	q.mark(column, groups)
-	column.Floats = make([]float64, len(groups))
-	for i, g := range groups {
+func (q *quantile) fill(column *query.Column, l *lines) {
+	q.mark(column, l.groups)
+	column.Floats = make([]float64, len(l.groups))
+	for i, g := range l.groups {
 		if q.sketches[g] != nil {
 			column.Floats[i], _ = q.sketches[g].Quantile(q.share)
 			continue
 		}
 		if column.Null == nil {
-			column.Null = make([]bool, len(groups))
+			column.Null = make([]bool, len(l.groups))
 		}
 		column.Null[i] = true
 	}
@@ -70,7 +70,7 @@ type distinct struct {
 	sketches []*query.Distinct
 }
 
-func newDistinct(m query.Measure) *distinct {
+func newDistinct(m *query.Measure) *distinct {
 	return &distinct{
 		field: m.Field, text: columns.IsText(m.Field),
 		values: newGroups(2, distinctRoom), texts: newTexts(distinctRoom * textOverhead),
@@ -183,7 +183,7 @@ func (d *distinct) merge(other measure, groups []uint32) {
 	}
 }
 
-func (d *distinct) fill(column *query.Column, groups []uint32) {
+func (d *distinct) fill(column *query.Column, l *lines) {
 	counts := make([]int64, d.groups)
 	if d.values != nil {
 		for i := range d.values.len() {
@@ -195,6 +195,9 @@ func (d *distinct) fill(column *query.Column, groups []uint32) {
 			counts[g] = sketch.Count()
 		}
 	}
-	column.Ints = gather(counts, groups)
+	column.Ints = gather(counts, l.groups)
+	for _, n := range column.Ints {
+		l.counted += n
+	}
 	column.Estimated = d.values == nil
 }
