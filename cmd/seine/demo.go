@@ -82,9 +82,9 @@ func demoHelp() string {
 	var b strings.Builder
 	b.WriteString("Build a miniature cluster of network namespaces, drive bounded traffic through it and watch it.\n" +
 		"Nothing outside the namespaces is touched, and everything is gone at the end.\n" +
-		"In the live view ? shows the keys, and the digits switch the faults on and off.\n\nFaults:\n")
+		"In the live view ? shows the keys, and digits and letters switch the faults on and off.\n\nFaults:\n")
 	for i, f := range demo.Faults() {
-		fmt.Fprintf(&b, "  %d  %-26s %s\n", i+1, f.Name, f.Doc)
+		fmt.Fprintf(&b, "  %s  %-26s %s\n", toggleKeys[i:i+1], f.Name, f.Doc)
 	}
 	return b.String()
 }

@@ -25,7 +25,12 @@ func main() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	if err := newRoot().ExecuteContext(ctx); err != nil && !isQuiet(err) {
+	err := newRoot().ExecuteContext(ctx)
+	if errors.Is(err, errUnwell) {
+		stop()
+		os.Exit(exitUnwell)
+	}
+	if err != nil && !isQuiet(err) {
 		fmt.Fprintln(os.Stderr, "seine: "+printableLines(err.Error()))
 		stop()
 		os.Exit(exitCode(err))
@@ -50,7 +55,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(newRunCommand(), newAgentCommand(), newDemoCommand(), newStatusCommand(), newFieldsCommand(), newPodCommand())
-	root.AddCommand(newServerCommand(), newFlowsCommand(), newTopCommand(), newMapCommand(), newQueryCommand(), newManCommand())
+	root.AddCommand(newServerCommand(), newFlowsCommand(), newHealthCommand(), newTopCommand(), newMapCommand(), newQueryCommand(), newManCommand())
 	return root
 }
 

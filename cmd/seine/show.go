@@ -106,12 +106,15 @@ func newLiveShow(title string, toggles func() []live.Toggle) show {
 	}
 }
 
-// demoToggles makes the faults of a cluster switchable by the digits.
+// toggleKeys are the keys of the faults, in their order; none of them does anything else.
+const toggleKeys = "1234567890abcdfhilmouvwxyz"
+
+// demoToggles makes the faults of a cluster switchable by keys.
 func demoToggles(c *demo.Cluster) []live.Toggle {
 	var out []live.Toggle
 	for i, f := range demo.Faults() {
 		out = append(out, live.Toggle{
-			Key: fmt.Sprint(i + 1), Name: f.Name, Doc: f.Doc,
+			Key: toggleKeys[i : i+1], Name: f.Name, Doc: f.Doc,
 			Set: func(on bool) error { return c.SetFault(f.Name, on) },
 		})
 	}

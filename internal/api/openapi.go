@@ -211,6 +211,8 @@ var schemaTypes = []struct {
 		"value":    "What was found, in the unit.",
 		"baseline": "What it was in the time before; null where that is not known.",
 		"since":    "When it began; null where that is not known.",
+		"until":    "When it ended, for what is over.",
+		"pod":      "The one pod of the server that is to blame, where others of it are well.",
 		"filter":   "Condition in CEL that selects the records behind it.",
 		"dataset":  "Dataset that the filter is for.",
 		"volume":   "How much was looked at.",

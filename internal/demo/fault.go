@@ -16,6 +16,8 @@ type effects struct {
 	loss int
 	// empty is the Service that loses its endpoints; "" is none.
 	empty string
+	// silenced is the workload whose first pod gets no packet, rejected that to whose pods a firewall rejects connections.
+	silenced, rejected string
 }
 
 // lossyNode is the node at which the fault packet-loss drops.
@@ -57,6 +59,14 @@ var faultPlans = []faultPlan{
 	{
 		Fault: Fault{"service-without-endpoints", "the Service payments has no endpoints: nodes reject connections to it"},
 		rules: func(e *effects) { e.empty = "payments" },
+	},
+	{
+		Fault: Fault{"pod-blackhole", "what is sent to one of the two payments pods is dropped: connections to it time out"},
+		rules: func(e *effects) { e.silenced = "payments" },
+	},
+	{
+		Fault: Fault{"firewall-rejects", "a firewall rejects connections to inventory as prohibited"},
+		rules: func(e *effects) { e.rejected = "inventory" },
 	},
 }
 

@@ -34,10 +34,30 @@ var visitorSees = map[string]struct {
 		call{Kind: dnsCall, Target: domainName("checkout", "shop"), Family: 4},
 		func(o outcome) bool { return strings.Contains(o.Error, "timeout") },
 	},
+	"pod-blackhole": {
+		call{Kind: httpCall, Target: podURL("payments"), Family: 4},
+		func(o outcome) bool {
+			return strings.Contains(o.Error, "deadline exceeded") || strings.Contains(o.Error, "timeout")
+		},
+	},
+	"firewall-rejects": {
+		call{Kind: httpCall, Target: podURL("inventory"), Family: 4},
+		func(o outcome) bool { return strings.Contains(o.Error, "no route to host") },
+	},
 	"service-without-endpoints": {
 		call{Kind: httpCall, Target: httpURL("payments", "shop", pingPath), Family: 6},
 		func(o outcome) bool { return strings.Contains(o.Error, "connection refused") },
 	},
+}
+
+// podURL is the URL of the first pod of a workload, past any Service.
+func podURL(workload string) string {
+	for _, p := range podPlans() {
+		if p.workloadPlan.name == workload {
+			return "http://" + netip.AddrPortFrom(family(4).of(p.addrs), 8080).String() + pingPath
+		}
+	}
+	panic("BUG: no workload " + workload)
 }
 
 func TestFaults(t *testing.T) {

@@ -18,7 +18,7 @@ func iptablesCommands(v4, v6 string) func(nodeRules) []command {
 // iptablesRules writes the rules of one family for iptables-restore, in the chains that kube-proxy's iptables mode
 // makes (kubernetes/pkg/proxy/iptables).
 func iptablesRules(r nodeRules, f family) string {
-	nat, filter := natTable(f), filterTable(r.loss)
+	nat, filter := natTable(f), filterTable(r, f)
 	for _, s := range r.services {
 		if len(s.endpoints) == 0 {
 			rejectService(filter, s, f)
@@ -75,20 +75,34 @@ func natTable(f family) *iptablesTable {
 	return t
 }
 
-func filterTable(loss int) *iptablesTable {
+func filterTable(r nodeRules, f family) *iptablesTable {
 	t := &iptablesTable{name: "filter"}
 	t.chain("KUBE-SERVICES", "KUBE-FORWARD")
 	for _, hook := range []string{"INPUT", "FORWARD"} {
-		if loss > 0 {
-			t.add("%s -i eth0 -m statistic --mode random --probability %.2f -j DROP", hook, float64(loss)/100)
+		if r.loss > 0 {
+			t.add("%s -i eth0 -m statistic --mode random --probability %.2f -j DROP", hook, float64(r.loss)/100)
 		}
 	}
 	for _, hook := range []string{"INPUT", "FORWARD", "OUTPUT"} {
+		t.podRules(r, f, hook)
 		t.add("%s -m conntrack --ctstate NEW -j KUBE-SERVICES", hook)
 	}
 	t.add("FORWARD -j KUBE-FORWARD")
 	t.add("KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP")
 	return t
+}
+
+// prohibited are the answers of a firewall that rejects, as iptables calls them.
+var prohibited = map[family]string{4: "icmp-admin-prohibited", 6: "icmp6-adm-prohibited"}
+
+// podRules writes what faults do to packets for pods.
+func (t *iptablesTable) podRules(r nodeRules, f family, hook string) {
+	for _, p := range r.silenced {
+		t.add("%s -d %s -j DROP", hook, f.of(p.addrs))
+	}
+	for _, p := range r.rejected {
+		t.add("%s -d %s -m conntrack --ctstate NEW -j REJECT --reject-with %s", hook, f.of(p.addrs), prohibited[f])
+	}
 }
 
 func rejectService(t *iptablesTable, s serviceRules, f family) {

@@ -15,7 +15,7 @@ func nftRules(r nodeRules, f family) string {
 	t := nftTable{family: f, word: map[family]string{4: "ip", 6: "ip6"}[f]}
 	fmt.Fprintf(&t.out, "add table %s kube-proxy\ndelete table %[1]s kube-proxy\ntable %[1]s kube-proxy {\n", t.word)
 	t.maps(r)
-	t.baseChains(r.loss)
+	t.baseChains(r)
 	for _, s := range r.services {
 		t.service(s)
 	}
@@ -68,7 +68,7 @@ func elements(list []string) string {
 
 // baseChains writes what belongs to no Service: the hooks, the look-ups, and the masquerading, by kube-proxy of marked
 // packets and, as CNI plug-ins do it, of pods that leave the cluster.
-func (t *nftTable) baseChains(loss int) {
+func (t *nftTable) baseChains(r nodeRules) {
 	t.block("chain mark-for-masquerade", fmt.Sprintf("meta mark set meta mark or %#x", masqueradeMark))
 	t.block("chain reject-chain", "reject")
 	t.block("chain services",
@@ -85,14 +85,26 @@ func (t *nftTable) baseChains(loss int) {
 	t.hook("nat", "output", -100, "jump services")
 	t.hook("nat", "postrouting", 100, "jump masquerading", "jump ip-masq")
 	for _, hook := range []string{"input", "forward"} {
-		t.hook("filter", hook, 0, lossRule(loss), "ct state new jump service-endpoints-check")
+		t.hook("filter", hook, 0, append(t.podRules(r), lossRule(r.loss), "ct state new jump service-endpoints-check")...)
 	}
-	t.hook("filter", "output", 0, "ct state new jump service-endpoints-check")
+	t.hook("filter", "output", 0, append(t.podRules(r), "ct state new jump service-endpoints-check")...)
 }
 
 func (t *nftTable) hook(kind, hook string, priority int, rules ...string) {
 	head := fmt.Sprintf("type %s hook %s priority %d; policy accept;", kind, hook, priority)
 	t.block("chain "+kind+"-"+hook, append([]string{head}, rules...)...)
+}
+
+// podRules writes what faults do to packets for pods.
+func (t *nftTable) podRules(r nodeRules) (rules []string) {
+	for _, p := range r.silenced {
+		rules = append(rules, fmt.Sprintf("%s daddr %s drop", t.word, t.family.of(p.addrs)))
+	}
+	for _, p := range r.rejected {
+		rules = append(rules, fmt.Sprintf("%s daddr %s ct state new reject with %s type admin-prohibited",
+			t.word, t.family.of(p.addrs), map[family]string{4: "icmp", 6: "icmpv6"}[t.family]))
+	}
+	return rules
 }
 
 func lossRule(percent int) string {

@@ -89,7 +89,6 @@ var visitorCalls = []call{
 	{Kind: httpCall, Target: httpURL("checkout", "shop", pingPath), Family: 4, Every: time.Second, Keep: true},
 	{Kind: httpCall, Target: httpURL("payments", "shop", pingPath), Family: 6, Every: 5 * time.Second, Keep: true},
 	{Kind: httpCall, Target: httpURL("broken", "shop", "/"), Family: 4, Every: 2 * time.Second},
-	{Kind: httpCall, Target: httpURL("legacy", "shop", "/"), Family: 4, Every: 4 * time.Second},
 	{Kind: httpCall, Target: httpURL("cart", "shop", "/"), Family: 4, Every: 4 * time.Second}, // No such name.
 	{Kind: httpCall, Target: "http://" + partnerName + "/", Family: 4, Every: 3 * time.Second},
 	{Kind: httpCall, Target: "http://" + partnerName + "/", Family: 6, Every: 6 * time.Second},

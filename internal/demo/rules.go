@@ -36,6 +36,8 @@ type nodeRules struct {
 	services []serviceRules
 	// loss is how many packets in a hundred that arrive from other machines are dropped.
 	loss int
+	// silenced are pods of the node that get no packet, rejected those to which connections are.
+	silenced, rejected []podPlan
 }
 
 // serviceRules is one port of a Service that has a cluster IP.
@@ -71,6 +73,15 @@ func rulesOf(n nodePlan, e effects) nodeRules {
 	r := nodeRules{node: n}
 	if n.name == lossyNode {
 		r.loss = e.loss
+	}
+	for _, p := range podPlans() {
+		switch name := p.workloadPlan.name; {
+		case p.node != n:
+		case name == e.silenced && p.ordinal == 0:
+			r.silenced = append(r.silenced, p)
+		case name == e.rejected:
+			r.rejected = append(r.rejected, p)
+		}
 	}
 	for _, s := range servicePlans {
 		if s.host == 0 {
@@ -127,7 +138,7 @@ func (c *Cluster) try(ctx context.Context, t ruleTool) (err error) {
 	if err := p.hello(ctx); err != nil {
 		return fmt.Errorf("%w: %w", errNamespace, err)
 	}
-	return applyRules(ctx, p, t.commands(rulesOf(nodePlans[1], effects{loss: 1})))
+	return applyRules(ctx, p, t.commands(rulesOf(nodePlans[1], effects{loss: 1, silenced: "inventory", rejected: "payments"})))
 }
 
 func applyRules(ctx context.Context, p *process, commands []command) error {

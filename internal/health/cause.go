@@ -15,6 +15,8 @@ type cause struct {
 	found   []*edgeState
 	judged  int
 	verdict verdict
+	// direction is that of a node, empty for other causes.
+	direction string
 }
 
 // The parts of a cause's edges that must have a finding, and of an edge's trouble that must be at a node, for the one to
@@ -26,13 +28,24 @@ const (
 
 // isWide says whether a cause explains enough to be told in place of its edges.
 func (e *cause) isWide() bool {
-	return len(e.found) >= 2 && float64(len(e.found)) >= mostEdges*float64(e.judged)
+	return len(e.found) >= 2 && float64(len(e.found)) >= mostEdges*float64(e.judged) && e.isSeveral()
+}
+
+// isSeveral says whether a node explains what no one server explains, nor, for what comes from it, one client.
+func (e *cause) isSeveral() bool {
+	differ := func(of func(Edge) Entity) bool {
+		return slices.ContainsFunc(e.found, func(s *edgeState) bool { return of(s.edge) != of(e.found[0].edge) })
+	}
+	return e.direction == "" || differ(byServer.of) && (e.direction != fromNode || differ(byClient.of))
 }
 
 // explain makes findings of what a rule found at edges: one of each cause that explains several, the widest first, and
 // one of each edge that remains.
-func (c *check) explain(ctx context.Context, rule *Rule, states []*edgeState) error {
+func (c *check) explain(ctx context.Context, rule *Rule, states []*edgeState, behind backends) error {
 	left := slices.DeleteFunc(slices.Clone(states), func(s *edgeState) bool { return !s.found })
+	if rule.Chained {
+		left = behind.roots(left)
+	}
 	if len(left) >= 2 {
 		causes := append(shared(rule, states, c.periods, byServer), shared(rule, states, c.periods, byClient)...)
 		nodes, err := c.nodeCauses(ctx, rule, left)
@@ -73,7 +86,7 @@ func (c *check) addCauses(rule *Rule, causes []*cause, left []*edgeState) []*edg
 func compareCauses(a, b *cause) int {
 	return cmp.Or(
 		cmp.Compare(len(a.found), len(b.found)), cmp.Compare(a.verdict.now.share(), b.verdict.now.share()),
-		-cmp.Compare(a.judged, b.judged), -cmp.Compare(a.subject.String(), b.subject.String()),
+		-cmp.Compare(a.judged, b.judged), cmp.Compare(a.subject.String(), b.subject.String()),
 	)
 }
 
@@ -152,10 +165,10 @@ func together(rule *Rule, states []*edgeState, p Periods) verdict {
 	return v
 }
 
-// cell is the part of an edge's records that is between two nodes.
+// cell is the part of an edge's records that is between two nodes, as one of them reports it.
 type cell struct {
-	edge     Edge
-	from, to string
+	edge         Edge
+	from, to, by string
 }
 
 // nodeCauses returns the nodes that would explain shares: as where packets and connects go to, or come from.
@@ -164,15 +177,21 @@ func (c *check) nodeCauses(ctx context.Context, rule *Rule, found []*edgeState) 
 		return nil, nil
 	}
 	q := &question{
-		dataset: rule.Dataset, rules: []*Rule{rule}, keys: append(slices.Clone(edgeKeys), "src.node", "backend.node"),
+		dataset: rule.Dataset, rules: []*Rule{rule}, keys: append(slices.Clone(edgeKeys), "src.node", "backend.node", "node"),
 		limit: maxEdges,
 	}
-	now, before, err := pairOf(ctx, c, q, func(r answerRow) cell { return cell{edgeOf(r), r.text("src.node"), r.text("backend.node")} })
+	now, before, err := pairOf(ctx, c, q, func(r answerRow) cell {
+		return cell{edgeOf(r), r.text("src.node"), r.text("backend.node"), r.text("node")}
+	})
 	if err != nil {
 		return nil, err
 	}
 	var causes []*cause
-	for _, direction := range []string{toNode, fromNode} {
+	directions := []string{toNode, fromNode}
+	if rule.AtReporter {
+		directions = []string{atNode}
+	}
+	for _, direction := range directions {
 		for _, name := range nodesOf(now) {
 			if one := c.nodeCause(rule, found, direction, name, now, before); one != nil {
 				causes = append(causes, one)
@@ -185,21 +204,28 @@ func (c *check) nodeCauses(ctx context.Context, rule *Rule, found []*edgeState) 
 func nodesOf(cells map[cell][]Facts) []string {
 	var names []string
 	for k := range cells {
-		names = append(names, k.from, k.to)
+		names = append(names, k.from, k.to, k.by)
 	}
 	slices.Sort(names)
 	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
 }
 
-// The directions of a node as a cause; they stand in the kind of the subject's entity's place.
+// What a node may be to blame for: what goes to it, what comes from it, what happens at it.
 const (
 	toNode   = "to"
 	fromNode = "from"
+	atNode   = "at"
 )
 
-// at is the part of a cell's facts that goes to a node, or comes from it.
+// at is the part of a cell's facts that goes to a node, comes from it, or happened at it.
 func (k cell) at(direction, node string, f Facts) Facts {
 	there := Facts{Value: math.NaN()}
+	if direction == atNode && k.by == node {
+		return Facts{Bad: f.Bad, BadBack: f.BadBack, Of: f.Seen, Value: math.NaN()}
+	}
+	if direction == atNode {
+		return there
+	}
 	first, second := k.to, k.from
 	if direction == fromNode {
 		first, second = k.from, k.to
@@ -226,18 +252,12 @@ func (c *check) nodeCause(rule *Rule, found []*edgeState, direction, name string
 		was = was.plus(k.at(direction, name, f[0]))
 	}
 	v, bad := rule.judge(here, was, c.periods)
-	elsewhere := Facts{Bad: all.bad() - here.bad(), Of: all.volume() - here.volume()}
+	elsewhere := Facts{Bad: all.bad() - here.bad(), Of: max(all.volume(), all.Seen) - here.volume()}
 	if !bad || here.share() < 2*elsewhere.share() {
 		return nil
 	}
-	node := Entity{Kind: nodeKind, Name: name}
-	one := &cause{subject: Subject{Kind: nodeSubject, Src: &node}, filter: equal("src.node", name), verdict: v}
-	if direction == toNode {
-		one.subject, one.filter = Subject{Kind: nodeSubject, Dst: &node}, equal("backend.node", name)
-	}
-	if rule.BadBack != "" {
-		one.filter = "(" + equal("src.node", name) + " || " + equal("backend.node", name) + ")"
-	}
+	one := &cause{verdict: v, direction: direction}
+	one.subject, one.filter = nodeSubjectOf(rule, direction, name)
 	for _, f := range byEdge {
 		if f.volume() >= rule.MinVolume/2 {
 			one.judged++
@@ -249,4 +269,17 @@ func (c *check) nodeCause(rule *Rule, found []*edgeState, direction, name string
 		}
 	}
 	return one
+}
+
+// nodeSubjectOf is a node as the subject of a finding, and the condition on its rows.
+func nodeSubjectOf(rule *Rule, direction, name string) (Subject, string) {
+	node := Entity{Kind: nodeKind, Name: name}
+	filter := map[string]string{toNode: equal("backend.node", name), fromNode: equal("src.node", name), atNode: equal("node", name)}[direction]
+	if rule.BadBack != "" && direction != atNode {
+		filter = "(" + equal("src.node", name) + " || " + equal("backend.node", name) + ")"
+	}
+	if direction == toNode {
+		return Subject{Kind: nodeSubject, Dst: &node}, filter
+	}
+	return Subject{Kind: nodeSubject, Src: &node}, filter
 }

@@ -75,6 +75,10 @@ type Finding struct {
 	Unit     string   `json:"unit"`
 	// Since is when it began, null where that is not known; where it was so all through the baseline, its begin.
 	Since *time.Time `json:"since"`
+	// Until is when it ended, for what is over.
+	Until *time.Time `json:"until,omitempty"`
+	// Pod is the one pod of the server that is to blame, where others of it are well.
+	Pod string `json:"pod,omitempty"`
 	// Filter selects in CEL the records of the dataset that are behind it.
 	Filter  string `json:"filter"`
 	Dataset string `json:"dataset"`
@@ -194,8 +198,12 @@ type finding struct {
 	verdict verdict
 	edges   []*edgeState
 	filter  string
-	since   time.Time
-	always  bool
+	// since and until are when it began and ended, zero where that is not known, and where it goes on.
+	since, until time.Time
+	// always says that it was so from the begin of the baseline.
+	always bool
+	// pod is the one pod that is to blame.
+	pod string
 	// steady says that traffic came all through the baseline.
 	steady bool
 }
@@ -210,7 +218,11 @@ func (c *check) all(ctx context.Context) error {
 		}
 	}
 	slices.SortStableFunc(c.findings, (*finding).compare)
-	return c.trace(ctx)
+	if err := c.trace(ctx); err != nil {
+		return err
+	}
+	slices.SortStableFunc(c.findings, (*finding).compare) // What is over matters less.
+	return c.findPods(ctx)
 }
 
 // compare puts the gravest first, and of equal ones those that affect more.
@@ -255,16 +267,22 @@ func (f *finding) told(p Periods) Finding {
 		Baseline: known(v.baseline), Unit: f.rule.Unit, Filter: joined(f.filter, f.rule.Rows), Dataset: f.rule.Dataset,
 		Volume: v.now.volume(), Affected: v.now.bad(),
 	}
-	if !f.since.IsZero() {
-		since := f.since.UTC()
-		told.Since = &since
-	}
+	told.Since, told.Until, told.Pod = moment(f.since), moment(f.until), f.pod
 	if f.subject.Kind != edgeSubject {
 		for _, e := range f.edges {
 			told.Edges = append(told.Edges, EdgeFinding{e.edge.Src, e.edge.Dst, e.verdict.value, known(e.verdict.baseline)})
 		}
 	}
 	return told
+}
+
+// moment is a time, nil for none.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 // known is a number, nil for NaN.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +66,15 @@ func connect(src, backend flow.Endpoint) flow.Record {
 		Proto: flow.TCP, Src: src, Dst: service(backend.Workload.Name), Backend: backend, NAT: flow.DNAT,
 		Fwd: flow.Volume{Bytes: 1000, Packets: 10}, Rev: flow.Volume{Bytes: 5000, Packets: 10},
 		Node: src.Node, Reporter: flow.Client, Primary: true, Sampling: 1,
+		TCP: flow.TCPHealth{Connect: flow.ConnectOK, RTT: 400, Handshake: 300, Lifetime: 5000},
 	}
+}
+
+// unanswered returns a connect that ended otherwise.
+func unanswered(r flow.Record, how flow.Connect) flow.Record {
+	r.TCP = flow.TCPHealth{Connect: how}
+	r.Rev = flow.Volume{}
+	return r
 }
 
 // fill adds records for each of the minutes before now, from the one that is so long ago up to another. Each minute has
@@ -84,16 +93,28 @@ func (s *stage) fill(from, until, count int, record func(i int) flow.Record) {
 // flush stores what was filled in.
 func (s *stage) flush() {
 	s.t.Helper()
-	builder := columns.NewBuilder(columns.Flows(), columns.MaxRows)
-	for rest := s.records; len(rest) > 0; {
+	for _, dataset := range []string{"flows", "dns"} {
+		isDNS := dataset == "dns"
+		s.keep(dataset, slices.DeleteFunc(slices.Clone(s.records), func(r flow.Record) bool { return (r.DNS != nil) != isDNS }))
+	}
+	s.records = nil
+}
+
+func (s *stage) keep(dataset string, records []flow.Record) {
+	s.t.Helper()
+	d, ok := columns.ByName(dataset)
+	if !ok {
+		s.t.Fatalf("no dataset %s", dataset)
+	}
+	builder := columns.NewBuilder(d, columns.MaxRows)
+	for rest := records; len(rest) > 0; {
 		rest = rest[builder.Append(rest):]
 		batch := builder.NewBatch()
-		if err := s.store.Append(s.t.Context(), store.Batch{Dataset: "flows", Rows: batch}); err != nil {
+		if err := s.store.Append(s.t.Context(), store.Batch{Dataset: dataset, Rows: batch}); err != nil {
 			s.t.Fatal(err)
 		}
 		batch.Release()
 	}
-	s.records = nil
 }
 
 // check returns the report on the last 15 minutes against the hour before.
@@ -123,12 +144,24 @@ func (r *Report) expect(t *testing.T, want ...string) {
 func calls(i int) flow.Record {
 	chain := []string{"frontend", "checkout", "payments", "inventory"}
 	k := i % 3
-	return connect(pod(chain[k], 1+i%2), pod(chain[k+1], 1+i/3%2))
+	return connect(pod(chain[k], 1+i/3%2), pod(chain[k+1], 1+i/6%2))
 }
+
+// from returns traffic that is as calls but for what change does to some records, from so many minutes ago on.
+func (s *stage) broken(since int, change func(i int, r *flow.Record)) {
+	s.fill(75, since, 60, calls)
+	s.fill(since, 0, 60, func(i int) flow.Record {
+		r := calls(i)
+		change(i, &r)
+		return r
+	})
+}
+
+func to(r *flow.Record, workload string) bool { return r.Backend.Workload.Name == workload }
 
 func TestHealthy(t *testing.T) {
 	s := newStage(t)
-	s.fill(75, 0, 30, calls)
+	s.fill(75, 0, 60, calls)
 	r := s.check()
 	r.expect(t)
 	if r.Checked.Edges != 3 || r.Checked.Nodes != 2 || r.Checked.Rules != len(rules) || len(r.Notes) > 0 {
@@ -136,15 +169,173 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
+// TestNoBaseline expects what compares to be left out, and said to be.
+func TestNoBaseline(t *testing.T) {
+	s := newStage(t)
+	s.fill(16, 0, 60, func(i int) flow.Record {
+		r := calls(i)
+		r.TCP.RTT = 900_000
+		return r
+	})
+	r := s.check()
+	r.expect(t)
+	if len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "too few records") {
+		t.Errorf("notes %q", r.Notes)
+	}
+}
+
+// TestFindings has a fault each, and expects what names it, and nothing beside.
+func TestFindings(t *testing.T) {
+	f := func(name string, since int, change func(i int, r *flow.Record), want ...string) {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			s.broken(since, change)
+			s.check().expect(t, want...)
+		})
+	}
+	f("timeouts", 10, func(i int, r *flow.Record) {
+		if to(r, "payments") && i%2 == 1 {
+			*r = unanswered(*r, flow.ConnectTimeout)
+			r.FwdFaults.Retransmits = 2
+		}
+	}, "critical connect-timeout: shop/checkout → payments: 33 % of connects time out since 14:10 (0 % in the hour before)")
+	f("timeouts at one pod", 10, func(_ int, r *flow.Record) {
+		if to(r, "payments") && r.Backend.Node == "worker-1" {
+			*r = unanswered(*r, flow.ConnectTimeout)
+		}
+	}, "critical connect-timeout: shop/checkout → payments: 33 % of connects time out, all by pod payments-1, since 14:10 (0 % in the hour before)")
+	f("one failure", 10, func(i int, r *flow.Record) {
+		if to(r, "payments") && i == 0 && r.End == 0 {
+			*r = unanswered(*r, flow.ConnectTimeout)
+		}
+	})
+	f("no endpoints", 5, func(_ int, r *flow.Record) {
+		if to(r, "payments") {
+			*r = unanswered(*r, flow.ConnectUnreachable)
+			r.NAT, r.Backend = 0, r.Dst
+		}
+	}, "critical service-without-endpoints: shop/checkout → payments: connects fail, as the Service has no endpoints since 14:15")
+	f("refused by a Service for all clients", 15, func(i int, r *flow.Record) {
+		if i%6 < 3 {
+			*r = connect(pod([]string{"frontend", "visitor", "batch"}[i%3], 1), pod("payments", 1+i/6%2))
+			if i/12%2 == 0 {
+				*r = unanswered(*r, flow.ConnectRefused)
+			}
+		}
+	}, "critical connect-refused: all → shop/payments: 45 % of connects are refused since 14:05 (0 % in the hour before)")
+	f("segments lost on the way to a node", 15, func(_ int, r *flow.Record) {
+		if r.Backend.Node == "worker-2" && r.Src.Node == "worker-1" {
+			r.FwdFaults.Retransmits = 1
+		}
+	}, "warning retransmits: to node worker-2: 2.5 % of segments are sent again since 14:05 (0 % in the hour before)")
+	f("drops at a node", 15, func(_ int, r *flow.Record) {
+		if r.Src.Node == "worker-1" {
+			r.FwdFaults.DropPackets = 1
+		}
+	}, "warning drops: node worker-1: 5 % of packets are dropped by the kernel since 14:05 (0 % in the hour before)")
+	f("slow backend", 8, func(_ int, r *flow.Record) {
+		if to(r, "payments") || to(r, "checkout") {
+			r.TCP.Lifetime += 400_000
+		}
+	}, "warning slow-connections: shop/checkout → payments: connections last 404.5 ms (p50) since 14:12 (5.0 ms in the hour before); 1 more edge waits for it")
+	f("slow path", 15, func(_ int, r *flow.Record) {
+		if to(r, "payments") {
+			r.TCP.RTT, r.TCP.Handshake = 30_400, 30_300
+		}
+	},
+		"critical slow-handshake: shop/checkout → payments: connecting takes 30.3 ms (p90) since 14:05 (300 µs in the hour before)",
+		"critical slow-network: shop/checkout → payments: the round-trip time (p90) is 30.4 ms since 14:05 (400 µs in the hour before)")
+	f("resets", 10, func(i int, r *flow.Record) {
+		if to(r, "payments") && i%2 == 0 {
+			r.TCP.Resets, r.TCP.ResetBy = 1, flow.ResetByServer
+		}
+	}, "warning resets-by-server: shop/checkout → payments: the server resets 33 % of connections since 14:10 (0 % in the hour before)")
+	f("a server that does not read", 10, func(_ int, r *flow.Record) {
+		if to(r, "payments") {
+			r.RevFaults.ZeroWindows = 2
+		}
+	}, "warning server-stalls: shop/checkout → payments: the server takes no data in 13 % of its segments since 14:10 (0 % in the hour before)")
+	f("a full queue", 10, func(_ int, r *flow.Record) {
+		if to(r, "payments") {
+			r.TCP.ListenDrops = 1
+		}
+	}, "critical accept-queue-full: shop/checkout → payments: the server's queue is full for 67 % of connects since 14:10 (0 % in the hour before)")
+	f("a node that falls silent", 15, func(_ int, r *flow.Record) {
+		if r.Node == "worker-2" {
+			r.Node = "worker-1"
+		}
+	}, "critical node-silent: node worker-2: its agent fell silent since 14:05")
+}
+
+// queries is healthy DNS: each workload asks for what it calls, and often, by a search domain, for what is not.
+func queries(i int) flow.Record {
+	r := calls(i)
+	r.Proto, r.Dst, r.Backend = flow.UDP, service("dns"), pod("dns", 1+i%2)
+	r.TCP = flow.TCPHealth{}
+	r.DNS = &flow.DNS{Name: "checkout", Type: "A", RCode: "NOERROR", Latency: 700}
+	if i%5 == 0 {
+		r.DNS.RCode = "NXDOMAIN"
+	}
+	return r
+}
+
+func TestDNS(t *testing.T) {
+	f := func(name string, change func(i int, d *flow.DNS), want ...string) {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			s.fill(75, 10, 60, queries)
+			s.fill(10, 0, 60, func(i int) flow.Record {
+				r := queries(i)
+				change(i, r.DNS)
+				return r
+			})
+			s.check().expect(t, want...)
+		})
+	}
+	f("healthy", func(int, *flow.DNS) {})
+	f("silent", func(i int, d *flow.DNS) {
+		if i%2 == 0 {
+			d.RCode, d.Latency = flow.DNSTimeout, 0
+		}
+	}, "critical dns-timeout: all → shop/dns: 33 % of DNS queries time out, all by pod dns-1, since 14:10 (0 % in the hour before)")
+	f("failing", func(i int, d *flow.DNS) {
+		if i%4 < 2 {
+			d.RCode = "SERVFAIL"
+		}
+	}, "critical dns-failure: all → shop/dns: 33 % of DNS queries fail since 14:10 (0 % in the hour before)")
+	f("denying", func(i int, d *flow.DNS) {
+		if i%3 == 0 {
+			d.RCode = "NXDOMAIN"
+		}
+	}, "warning dns-nxdomain: shop/frontend → dns: 73 % of DNS queries are for names that do not exist since 14:10 (20 % in the hour before)")
+	f("slow", func(_ int, d *flow.DNS) { d.Latency += 300_000 },
+		"critical dns-slow: all → shop/dns: DNS answers take 299.6 ms (p90) since 14:10 (700 µs in the hour before)")
+}
+
+// TestOver expects what is well again to be told as such.
+func TestOver(t *testing.T) {
+	s := newStage(t)
+	s.fill(75, 12, 60, calls)
+	s.fill(12, 8, 60, func(i int) flow.Record {
+		if r := calls(i); to(&r, "payments") {
+			return unanswered(r, flow.ConnectRefused)
+		}
+		return calls(i)
+	})
+	s.fill(8, 0, 60, calls)
+	s.check().expect(t,
+		"info connect-refused: shop/checkout → payments: 27 % of connects are refused from 14:08 to 14:12 (0 % in the hour before)")
+}
+
 func TestStopped(t *testing.T) {
 	s := newStage(t)
-	s.fill(75, 8, 30, calls)
-	s.fill(8, 0, 30, func(i int) flow.Record { return calls(i - i%3) })
+	s.fill(75, 8, 60, calls)
+	s.fill(8, 0, 60, func(i int) flow.Record { return calls(i - i%3) })
 	s.check().expect(t) // Half of the period is not long enough to be sure.
 	r := newStage(t)
-	r.fill(75, 16, 30, calls)
-	r.fill(16, 0, 30, func(i int) flow.Record { return calls(i - i%3) })
+	r.fill(75, 16, 60, calls)
+	r.fill(16, 0, 60, func(i int) flow.Record { return calls(i - i%3) })
 	r.check().expect(t,
-		"warning traffic-stopped: shop/checkout → payments: traffic fell to 0 B/s since 14:04 (983 B/s in the hour before)",
-		"warning traffic-stopped: shop/payments → inventory: traffic fell to 0 B/s since 14:04 (983 B/s in the hour before)")
+		"warning traffic-stopped: shop/checkout → payments: traffic fell to 0 B/s since 14:04 (1.9 KiB/s in the hour before)",
+		"warning traffic-stopped: shop/payments → inventory: traffic fell to 0 B/s since 14:04 (1.9 KiB/s in the hour before)")
 }

@@ -13,6 +13,8 @@ type edgeState struct {
 	judged  bool
 	found   bool
 	verdict verdict
+	// waiting are edges that have it because their server waits for this one.
+	waiting []*edgeState
 }
 
 // byEdge applies the rules on edges of a dataset.
@@ -21,7 +23,8 @@ func (c *check) byEdge(ctx context.Context, dataset string) error {
 	if len(rules) == 0 {
 		return nil
 	}
-	now, before, err := pairOf(ctx, c, &question{dataset: dataset, rules: rules, keys: edgeKeys, limit: maxEdges}, edgeOf)
+	behind := make(backends)
+	now, before, err := pairOf(ctx, c, &question{dataset: dataset, rules: rules, keys: edgeKeys, limit: maxEdges}, behind.edgeOf)
 	if err != nil {
 		return err
 	}
@@ -31,12 +34,30 @@ func (c *check) byEdge(ctx context.Context, dataset string) error {
 			c.edges[e] = true
 		}
 	}
+	silent := make(map[string]map[Edge]bool)
 	for i, rule := range rules {
-		if err := c.explain(ctx, rule, statesOf(rule, c.periods, i, now, before)); err != nil {
+		states := statesOf(rule, c.periods, i, now, before)
+		for _, s := range states {
+			s.found = s.found && !silent[rule.Name][s.edge]
+		}
+		rule.silence(states, silent)
+		if err := c.explain(ctx, rule, states, behind); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// silence notes the edges of which other rules say nothing, since this one says more.
+func (r *Rule) silence(states []*edgeState, silent map[string]map[Edge]bool) {
+	for _, name := range r.Instead {
+		if silent[name] == nil {
+			silent[name] = make(map[Edge]bool)
+		}
+		for _, s := range states {
+			silent[name][s.edge] = silent[name][s.edge] || s.found
+		}
+	}
 }
 
 // pairOf asks for the period and for the baseline. The facts are by subject, in the order of the rules.

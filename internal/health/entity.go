@@ -21,6 +21,7 @@ const (
 	nodeKind     = "Node"
 	externalKind = "External"
 	unknownKind  = "Unknown"
+	podKind      = "Pod"
 )
 
 // String returns namespace/name, or what people call it.

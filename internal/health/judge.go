@@ -48,6 +48,9 @@ func (r *Rule) growth(v *verdict, p Periods) bool {
 	if math.IsNaN(v.value) || math.IsNaN(v.baseline) || !enough || v.value < v.baseline+r.MinIncrease {
 		return false
 	}
+	if r.Below > 0 && v.baseline > r.Below {
+		return false
+	}
 	return r.atLeast(v, v.value/max(v.baseline, 1))
 }
 

@@ -19,6 +19,8 @@ type Engine interface {
 // Facts are what a rule judges of one subject in one period.
 type Facts struct {
 	Bad, Of, BadBack, OfBack float64
+	// Seen is the volume of all reports, where Of and OfBack may be that of the primary ones alone.
+	Seen float64
 	// Value is that of the rule's measure, NaN where there is none.
 	Value float64
 }
@@ -27,7 +29,7 @@ func noFacts() Facts { return Facts{Value: math.NaN()} }
 
 // plus adds what can be added. Of a value that cannot, the one of the larger volume is kept.
 func (f Facts) plus(g Facts) Facts {
-	sum := Facts{f.Bad + g.Bad, f.Of + g.Of, f.BadBack + g.BadBack, f.OfBack + g.OfBack, f.Value}
+	sum := Facts{f.Bad + g.Bad, f.Of + g.Of, f.BadBack + g.BadBack, f.OfBack + g.OfBack, f.Seen + g.Seen, f.Value}
 	if math.IsNaN(f.Value) || g.Of > f.Of && !math.IsNaN(g.Value) {
 		sum.Value = g.Value
 	}
@@ -70,6 +72,15 @@ func (q *question) measures() []string {
 	return all
 }
 
+// add adds the rules of findings, each once.
+func (q *question) add(findings []*finding) {
+	for _, f := range findings {
+		if !slices.Contains(q.rules, f.rule) {
+			q.rules = append(q.rules, f.rule)
+		}
+	}
+}
+
 func (r *Rule) measures() []string {
 	return slices.DeleteFunc([]string{r.Of, r.Bad, r.OfBack, r.BadBack, r.Value}, func(m string) bool { return m == "" })
 }
@@ -77,7 +88,7 @@ func (r *Rule) measures() []string {
 func (q *question) request() *query.Request {
 	r := &query.Request{
 		Dataset: q.dataset, From: q.from.UTC().Format(time.RFC3339Nano), To: q.to.UTC().Format(time.RFC3339Nano),
-		Filter: q.filter, GroupBy: q.keys, Measures: q.measures(), Limit: q.limit,
+		Filter: q.filter, GroupBy: append(slices.Clone(q.keys), primaryKey), Measures: q.measures(), Limit: q.limit,
 	}
 	if q.step > 0 {
 		r.Step = q.step.String()
@@ -85,6 +96,9 @@ func (q *question) request() *query.Request {
 	r.Order = "-" + r.Measures[0]
 	return r
 }
+
+// primaryKey tells the report that sums count from the others. Since the request names it, it gets all reports.
+const primaryKey = "primary"
 
 // answerBytes bounds what one answer takes in memory.
 const answerBytes = 32 << 20
@@ -111,14 +125,16 @@ func (c *check) ask(ctx context.Context, q *question, visit func(answerRow)) (cu
 	return summary.Cut, nil
 }
 
-// facts reads what a rule judges of a row.
+// facts reads what a rule judges of a row. What a node reports, all its records tell.
 func (r answerRow) facts(rule *Rule) Facts {
-	f := Facts{
-		Bad: r.number(rule.Bad), Of: r.number(rule.Of), BadBack: r.number(rule.BadBack), OfBack: r.number(rule.OfBack),
-		Value: math.NaN(),
+	f := noFacts()
+	f.Seen = r.number(rule.Of) + r.number(rule.OfBack)
+	primary := r.value(primaryKey) == 1 || rule.By == ByNode
+	if primary || rule.AllReports {
+		f.Bad, f.BadBack = r.number(rule.Bad), r.number(rule.BadBack)
 	}
-	if rule.Value != "" {
-		f.Value = r.value(rule.Value)
+	if primary {
+		f.Of, f.OfBack, f.Value = r.number(rule.Of), r.number(rule.OfBack), r.value(rule.Value)
 	}
 	return f
 }

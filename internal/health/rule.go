@@ -1,6 +1,9 @@
 package health
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Severity is how much a finding matters.
 type Severity string
@@ -13,6 +16,9 @@ const (
 )
 
 var severities = []Severity{Critical, Warning, Info}
+
+// Severities lists the severities, the gravest first.
+func Severities() []Severity { return slices.Clone(severities) }
 
 // rank orders severities, the gravest first.
 func (s Severity) rank() int {
@@ -62,11 +68,21 @@ type Rule struct {
 	// BadBack and OfBack are the same from server to client, where Bad and Of are from client to server; they are added.
 	BadBack string `json:"bad_back,omitempty"`
 	OfBack  string `json:"of_back,omitempty"`
-	// Value is what Growth judges.
-	Value string `json:"value,omitempty"`
+	// AllReports adds Bad and BadBack up over the reports of both nodes of a connection, each of which knows its own end's
+	// part; else, as for all other measures, the primary report alone is counted.
+	AllReports bool `json:"all_reports,omitempty"`
+	// AtReporter says that Bad happened on the node that reports it, so that this node is to blame, and not one at an end.
+	AtReporter bool `json:"at_reporter,omitempty"`
+	// Chained says that a server has it, too, while it waits for others: those are to blame.
+	Chained bool `json:"chained,omitempty"`
+	// Instead are rules that say less about an edge where this one found something.
+	Instead []string `json:"instead,omitempty"`
+	// Value is what Growth judges, where the baseline's is at most Below, in the unit; 0 is any.
+	Value string  `json:"value,omitempty"`
+	Below float64 `json:"below,omitempty"`
 	// Rows is a condition in CEL that selects those of the subject's rows that a finding is made of; empty is all.
 	Rows string `json:"rows,omitempty"`
-	// Unit is that of the value: "share" of 1, "µs", "bytes/s".
+	// Unit is that of the value: "share" of 1, "microseconds", "bytes/s".
 	Unit string `json:"unit"`
 	// Thresholds are those of the rule as built in, or as a settings file has them.
 	Thresholds

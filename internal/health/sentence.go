@@ -31,15 +31,36 @@ func (f *finding) sentence(p Periods) string {
 	v := &f.verdict
 	says := strings.ReplaceAll(f.rule.Says, "{value}", amount(v.value, f.rule.Unit))
 	subject := f.subject.String()
-	if f.subject.Kind == nodeSubject && f.rule.By == ByNode {
+	if f.subject.Kind == nodeSubject && (f.rule.By == ByNode || f.rule.AtReporter) {
 		subject = "node " + f.subject.Src.Name
 	}
-	return fmt.Sprintf("%s: %s%s%s", subject, says, f.when(p), f.compared(p))
+	at := ""
+	if f.pod != "" {
+		at = ", all by pod " + f.pod + ","
+	}
+	return fmt.Sprintf("%s: %s%s%s%s%s", subject, says, at, f.when(p), f.compared(p), f.waiting())
+}
+
+// waiting says how many edges have it because they wait for this one.
+func (f *finding) waiting() string {
+	n := 0
+	for _, e := range f.edges {
+		n += len(e.waiting)
+	}
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "; 1 more edge waits for it"
+	}
+	return fmt.Sprintf("; %d more edges wait for it", n)
 }
 
 // when says since when it is so.
 func (f *finding) when(p Periods) string {
 	switch {
+	case !f.until.IsZero():
+		return " from " + clock(f.since, p.To) + " to " + clock(f.until, p.To)
 	case f.always:
 		return " since before " + clock(f.since, p.To)
 	case !f.since.IsZero():
@@ -50,7 +71,7 @@ func (f *finding) when(p Periods) string {
 
 // compared says how it was before.
 func (f *finding) compared(p Periods) string {
-	if math.IsNaN(f.verdict.baseline) || p.scale() == 0 {
+	if math.IsNaN(f.verdict.baseline) || p.scale() == 0 || !strings.Contains(f.rule.Says, "{value}") {
 		return ""
 	}
 	return fmt.Sprintf(" (%s in the %s before)", amount(f.verdict.baseline, f.rule.Unit), span(p.BaselineTo.Sub(p.BaselineFrom)))
@@ -85,10 +106,8 @@ func amount(x float64, unit string) string {
 		return "unknown"
 	case unit == shareUnit:
 		return digits(100*x) + " %"
-	case unit == timeUnit && x >= 1e6:
-		return digits(x/1e6) + " s"
-	case unit == timeUnit && x >= 1e3:
-		return digits(x/1e3) + " ms"
+	case unit == timeUnit:
+		return flow.FormatMicroseconds(uint64(x))
 	case unit == bytesUnit:
 		return flow.FormatBytes(uint64(x)) + "/s"
 	}
@@ -109,6 +128,6 @@ func digits(x float64) string {
 // The units of values.
 const (
 	shareUnit = "share"
-	timeUnit  = "µs"
+	timeUnit  = "microseconds"
 	bytesUnit = "bytes/s"
 )

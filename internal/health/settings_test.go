@@ -1,6 +1,7 @@
 package health
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -56,8 +57,10 @@ func TestSettings(t *testing.T) {
 	if by["traffic-surge"].Enabled || by["node-silent"].Critical != nil {
 		t.Errorf("got %+v and %+v", by["traffic-surge"].Thresholds, by["node-silent"].Thresholds)
 	}
-	if rules[0].MinVolume == 5 || *rules[0].Warning == 0.25 {
-		t.Error("the settings changed the table")
+	for _, r := range rules {
+		if r.Name == "traffic-stopped" && (r.MinVolume == 5 || *r.Warning == 0.25) {
+			t.Error("the settings changed the table")
+		}
 	}
 	for _, nothing := range []string{"", "# nothing\n", "rules: {}", "rules: {traffic-stopped: {}}"} {
 		if s, err := ParseSettings([]byte(nothing)); err != nil || len(s.Rules) != len(rules) {
@@ -77,6 +80,11 @@ func TestRules(t *testing.T) {
 		names[r.Name] = true
 		if err := r.compile(); err != nil {
 			t.Errorf("rule %s: %v", r.Name, err)
+		}
+		for _, name := range r.Instead {
+			if later := slices.IndexFunc(rules, func(o Rule) bool { return o.Name == name }); later <= i {
+				t.Errorf("rule %s stands in for %s, which does not come after it", r.Name, name)
+			}
 		}
 		if r.Info == nil && r.Warning == nil && r.Critical == nil {
 			t.Errorf("rule %s has no threshold", r.Name)

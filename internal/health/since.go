@@ -50,11 +50,7 @@ func (c *check) traceAll(ctx context.Context, dataset string, by Grouping, trace
 	if by == ByNode {
 		q.keys = []string{"node"}
 	}
-	for _, f := range traced {
-		if !slices.Contains(q.rules, f.rule) {
-			q.rules = append(q.rules, f.rule)
-		}
-	}
+	q.add(traced)
 	series := make([]map[int64]Facts, len(traced))
 	_, err := c.ask(ctx, q, func(row answerRow) {
 		for i, f := range traced {
@@ -109,20 +105,50 @@ func buckets(series map[int64]Facts, from, to time.Time, step time.Duration) []b
 	return all
 }
 
-// begin finds the step from which on the excess over what divides well from ill adds up to the most: a step without
-// trouble amid others does not hide the begin, one with some long before does not pass for it.
+// begin finds the run of steps over which the excess over what divides well from ill adds up to the most: a step without
+// trouble amid others does not hide the begin, one with some long before does not pass for it. What is well after that
+// run is over.
 func (f *finding) begin(series []bucket, p Periods) {
 	f.steady = isSteady(series, p)
-	first, best, sum := -1, 0.0, 0.0
-	for i, b := range slices.Backward(series) {
-		if sum += f.excess(b.facts, series); sum > best {
-			first, best = i, sum
-		}
-	}
+	first, last := f.worst(series)
 	if first < 0 {
 		return
 	}
 	f.since, f.always = series[first].begin, first <= 1 && p.scale() > 0
+	if last+2 < len(series) && f.isOver(series[last+1:]) {
+		f.until = series[last+1].begin
+		f.verdict.severity = Info
+	}
+}
+
+// worst is the run of steps with the largest sum of excess, -1 if there is none.
+func (f *finding) worst(series []bucket) (first, last int) {
+	first, last = -1, -1
+	start, sum, best := 0, 0.0, 0.0
+	for i, b := range series {
+		if sum <= 0 {
+			start, sum = i, 0
+		}
+		if sum += f.excess(b.facts, series); sum > best {
+			first, last, best = start, i, sum
+		}
+	}
+	return first, last
+}
+
+// isOver says whether the steps after the trouble are enough to tell that it is over, and not by chance without it.
+func (f *finding) isOver(after []bucket) bool {
+	sum := noFacts()
+	for _, b := range after {
+		sum = sum.plus(b.facts)
+	}
+	switch f.rule.Form {
+	case Share:
+		return f.verdict.value*sum.volume() >= 5 && sum.share() < f.rule.least()
+	case Growth:
+		return sum.volume() >= f.rule.MinVolume/2
+	}
+	return false
 }
 
 // excess is how much worse than the middle between now and before a step is.

@@ -47,7 +47,7 @@ type Loss struct {
 
 // Toggle is a switch, such as a fault of the demo.
 type Toggle struct {
-	// Key is the one character that throws it. The view uses letters, so take a digit.
+	// Key is the one character that throws it: a digit, or a letter that the view does not use.
 	Key string
 	// Name is shown beside the key, Doc in the help.
 	Name, Doc string
