@@ -94,16 +94,22 @@ type CaptureFlowKey struct {
 }
 
 type CaptureFlowValue struct {
-	_           structs.HostLayout
-	LastNs      uint64
-	Newest      uint16
-	NatMeans    uint8
-	NatTries    uint8
-	TcpFlags    [2]uint8
-	Opened      [2]uint8
-	Isn         [2]uint32
-	Count       [2][2]CaptureVolume
-	FirstNs     uint64
+	_        structs.HostLayout
+	LastNs   uint64
+	Newest   uint16
+	NatMeans uint8
+	NatTries uint8
+	TcpFlags [2]uint8
+	Opened   [2]uint8
+	Isn      [2]uint32
+	Count    [2][2]CaptureVolume
+	FirstNs  uint64
+	AckedNs  uint64
+	Marks    [2][2]struct {
+		_           structs.HostLayout
+		Resets      uint32
+		ZeroWindows uint32
+	}
 	FirstDir    uint8
 	QuotedProto uint8
 	Pad         [2]uint8
@@ -191,7 +197,8 @@ type CapturePacket struct {
 	SentType    uint8
 	HasType     bool
 	Opens       bool
-	_           [2]byte
+	ZeroWindow  bool
+	_           [1]byte
 }
 
 type CapturePortRange struct {

@@ -111,13 +111,36 @@ static __always_inline bool is_new_use(const struct packet *p, const struct flow
 	return (v->tcp_flags[0] | v->tcp_flags[1]) & (TCP_FIN | TCP_RST);
 }
 
+/* note_flags is called where the sender's flags are new: but for the first few packets, never. */
+static __always_inline void note_flags(struct flow_value *v, __u8 flags, enum direction dir)
+{
+	__u8 known = v->tcp_flags[dir];
+
+	if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_ACK && !(known & TCP_ACK) &&
+	    (v->tcp_flags[1 - dir] & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK))
+		v->acked_ns = v->last_ns;
+	v->tcp_flags[dir] = known | flags;
+}
+
+/* mark counts what the packet tells of trouble. Plain packets tell none. */
+static __always_inline void mark(struct flow_value *v, const struct packet *p, enum direction dir,
+				 enum hook hook)
+{
+	struct marks *m = &v->marks[dir][hook];
+
+	if (p->tcp_flags & TCP_RST)
+		__sync_fetch_and_add(&m->resets, 1);
+	if (p->zero_window)
+		__sync_fetch_and_add(&m->zero_windows, 1);
+}
+
 static __always_inline void update(struct flow_value *v, const struct __sk_buff *skb,
 				   const struct packet *p, enum direction dir, enum hook hook)
 {
 	add(&v->count[dir][hook], skb->len, p->segments);
 	v->last_ns = bpf_ktime_get_ns();
 	if ((v->tcp_flags[dir] | p->tcp_flags) != v->tcp_flags[dir])
-		v->tcp_flags[dir] |= p->tcp_flags;
+		note_flags(v, p->tcp_flags, dir);
 	if (p->opens) {
 		v->isn[dir] = p->seq;
 		v->opened[dir] = 1;
@@ -133,6 +156,7 @@ static __always_inline void start(struct flow_value *v, const struct __sk_buff *
 	v->quoted_proto = p->quoted_proto;
 	v->quoted_dst = p->quoted_dst;
 	update(v, skb, p, dir, hook);
+	mark(v, p, dir, hook);
 	v->first_ns = v->last_ns;
 }
 
@@ -175,6 +199,7 @@ SUBPROGRAM create(struct __sk_buff *skb, struct flow_key *key, const struct pack
 	v = find(key, map);
 	if (v) {
 		update(v, skb, p, dir, hook);
+		mark(v, p, dir, hook);
 		return 0;
 	}
 	v = bpf_map_lookup_elem(&seine_scratch, &zero);
@@ -213,6 +238,7 @@ static __always_inline void count_flow(struct __sk_buff *skb, const struct packe
 		return;
 	}
 	update(v, skb, p, dir, hook);
+	mark(v, p, dir, hook);
 	if (wants_resolving(v))
 		resolve(skb, p, v);
 }

@@ -36,6 +36,8 @@ struct packet {
 	__u8 sent_type;
 	bool has_type;
 	bool opens;
+	/* Says that the sender takes no more data. */
+	bool zero_window;
 };
 
 /* Connection on an interface -> counters. Programs write to the active one of the pair; user space

@@ -47,8 +47,8 @@
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
-/* So much of a TCP header is read: to its flags. */
-#define TCP_READ 14
+/* So much of a TCP header is read: to its window. */
+#define TCP_READ 16
 
 /* load copies n bytes at the offset, from the linear part if they lie there. Returns 0, or less
  * beyond the end. */

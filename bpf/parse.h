@@ -23,6 +23,7 @@ struct tcp_header {
 	__be32 ack;
 	__u8 offset;
 	__u8 flags;
+	__be16 window;
 };
 
 static __always_inline int parse_tcp(struct __sk_buff *skb, struct cursor *c, struct packet *p)
@@ -37,6 +38,7 @@ static __always_inline int parse_tcp(struct __sk_buff *skb, struct cursor *c, st
 	p->seq = bpf_ntohl(h.seq);
 	p->headers = c->offset + (h.offset >> 4) * 4;
 	p->opens = (h.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	p->zero_window = !h.window && !(h.flags & (TCP_SYN | TCP_RST));
 	return 0;
 }
 

@@ -29,7 +29,9 @@ static __always_inline bool plain_transport(const __u8 *at, const __u8 *end, __u
 		return false;
 	p->tcp_flags = tcp->flags;
 	p->headers = offset + (tcp->offset >> 4) * 4;
-	return (tcp->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN;
+	/* Resets and closed windows are counted by the long way. */
+	return (tcp->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN && !(tcp->flags & TCP_RST) &&
+	       tcp->window;
 }
 
 static __always_inline bool plain_ipv4(const __u8 *at, const __u8 *end, __u32 offset,
@@ -59,7 +61,7 @@ static __always_inline bool plain_ipv6(const __u8 *at, const __u8 *end, __u32 of
 	return plain_transport(at + sizeof(*ip), end, offset + sizeof(*ip), p);
 }
 
-/* parse_plain returns whether the packet is plain and opens no connection. */
+/* parse_plain returns whether the packet is plain, opens no connection, and tells of no trouble. */
 static __always_inline bool parse_plain(struct __sk_buff *skb, bool has_link_layer,
 					struct packet *p)
 {

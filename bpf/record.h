@@ -76,6 +76,12 @@ struct translation {
 	__u64 last_ns;
 };
 
+/* marks counts the packets of a direction that tell how a connection fares. */
+struct marks {
+	__u32 resets;
+	__u32 zero_windows;
+};
+
 /* direction of a packet against the key: from low to high, or from high to low. */
 enum direction {
 	DIR_UP = 0,
@@ -114,6 +120,9 @@ struct flow_value {
 	__u32 isn[DIR_MAX];
 	struct volume count[DIR_MAX][HOOK_MAX];
 	__u64 first_ns;
+	/* When the ACK that ended the handshake passed, behind a SYN-ACK. */
+	__u64 acked_ns;
+	struct marks marks[DIR_MAX][HOOK_MAX];
 	/* Direction of the first packet. */
 	__u8 first_dir;
 	/* An ICMP error's quoted packet: its protocol and destination. Its source is who got the

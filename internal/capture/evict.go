@@ -129,8 +129,12 @@ func observe(o *nat.Observation, e *nat.Entry, k *bpf.FlowKey, v *bpf.FlowValue,
 		o.Opened[d] = v.Opened[d] != 0
 		o.TCPFlags[d] = flow.TCPFlags(v.TcpFlags[d])
 		for h := range v.Count[d] {
+			o.Marks[d][h] = nat.Marks{Resets: v.Marks[d][h].Resets, ZeroWindows: v.Marks[d][h].ZeroWindows}
 			o.Counts[d][h] = flow.Volume{Bytes: v.Count[d][h].Bytes, Packets: v.Count[d][h].Packets}
 		}
+	}
+	if o.Acked = 0; v.AckedNs != 0 {
+		o.Acked = c.time(v.AckedNs)
 	}
 	o.Sampling = v.Sampling
 	o.QuotedProto, o.QuotedDst = flow.Proto(v.QuotedProto), v.QuotedDst.Bytes

@@ -104,6 +104,8 @@ func join(to, from *bpf.FlowValue) {
 	for d := range from.Count {
 		to.TcpFlags[d] |= from.TcpFlags[d]
 		for h := range from.Count[d] {
+			to.Marks[d][h].Resets += from.Marks[d][h].Resets
+			to.Marks[d][h].ZeroWindows += from.Marks[d][h].ZeroWindows
 			to.Count[d][h].Bytes += from.Count[d][h].Bytes
 			to.Count[d][h].Packets += from.Count[d][h].Packets
 		}

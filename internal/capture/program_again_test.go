@@ -21,6 +21,8 @@ func (m *machine) runAgain(t *testing.T, once outcome, h hook, packet []byte) {
 			for h := range want.value.Count[d] {
 				v := &want.value.Count[d][h]
 				v.Bytes, v.Packets = 2*v.Bytes, 2*v.Packets
+				m := &want.value.Marks[d][h]
+				m.Resets, m.ZeroWindows = 2*m.Resets, 2*m.ZeroWindows
 			}
 		}
 		if f != want {

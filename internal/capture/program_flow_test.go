@@ -118,6 +118,56 @@ func TestFlowFlags(t *testing.T) {
 	}
 }
 
+// TestFlowMarks counts what tells of trouble: resets and closed windows, at each hook, by the short way's packets and
+// the long one's.
+func TestFlowMarks(t *testing.T) {
+	closed := func(flags byte) []byte {
+		segment := tcp(80, 1000, 10, flags)
+		segment[14], segment[15] = 0, 0
+		return eth4(v4(b4, a4, 6, segment))
+	}
+	m := newMachine(t, Config{})
+	m.in(t,
+		eth4(v4(a4, b4, 6, tcp(1000, 80, 1, syn))), closed(syn|ack), eth4(v4(a4, b4, 6, tcp(1000, 80, 2, ack))),
+		closed(ack), closed(ack|8), eth4(v4(b4, a4, 6, tcp(80, 1000, 10, ack))),
+		closed(rst), eth4(v4(b4, a4, 6, tcp(80, 1000, 10, rst|ack))), eth4(v4(a4, b4, 6, tcp(1000, 80, 2, rst))),
+	)
+	o := m.take(t)
+	v := o.only(t).value
+	in := bpf.CaptureHookHOOK_INGRESS
+	from, to := v.Marks[v.FirstDir][in], v.Marks[1-v.FirstDir][in]
+	if from.Resets != 1 || to.Resets != 2 || from.ZeroWindows != 0 || to.ZeroWindows != 2 {
+		t.Errorf("marks %+v there, %+v back: want 1 reset there, 2 back, 2 closed windows back", from, to)
+	}
+	if n := v.Count[1-v.FirstDir][in].Packets; n != 6 {
+		t.Errorf("%d packets back, want 6", n)
+	}
+}
+
+// TestFlowHandshake tells the ACK that ends a handshake from all others.
+func TestFlowHandshake(t *testing.T) {
+	there := func(flags byte) []byte { return eth4(v4(a4, b4, 6, tcp(1000, 80, 1, flags))) }
+	back := func(flags byte) []byte { return eth4(v4(b4, a4, 6, tcp(80, 1000, 9, flags))) }
+	f := func(name string, want bool, packets ...[]byte) {
+		t.Helper()
+		m := newMachine(t, Config{})
+		m.in(t, packets...)
+		o := m.take(t)
+		v := o.only(t).value
+		if got := v.AckedNs != 0; got != want || got && (v.AckedNs <= v.FirstNs || v.AckedNs > v.LastNs) {
+			t.Errorf("%s: acked at %d, first packet at %d, last at %d: want acked %t", name, v.AckedNs, v.FirstNs, v.LastNs, want)
+		}
+	}
+	f("whole", true, there(syn), back(syn|ack), there(ack), there(ack|8))
+	f("with data", true, there(syn), back(syn|ack), there(ack|8))
+	f("its SYN was in another interval", true, back(syn|ack), there(ack))
+	f("unanswered", false, there(syn), there(syn))
+	f("not ended", false, there(syn), back(syn|ack), back(syn|ack))
+	f("refused", false, there(syn), back(rst|ack))
+	f("the SYN-ACK is refused", false, there(syn), back(syn|ack), there(rst))
+	f("in the middle", false, there(ack), back(ack))
+}
+
 // TestFlowReuse says how many packets each use of a tuple counts.
 func TestFlowReuse(t *testing.T) {
 	m := newMachine(t, Config{})

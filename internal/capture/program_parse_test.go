@@ -220,6 +220,10 @@ func checkAccount(t *testing.T, got outcome, h hook, frame []byte) {
 		Isn: f.value.Isn, Opened: f.value.Opened, TcpFlags: f.value.TcpFlags, QuotedProto: f.value.QuotedProto, QuotedDst: f.value.QuotedDst,
 	}
 	wanted.Count[wanted.FirstDir][side] = want
+	wanted.Marks[wanted.FirstDir][side].ZeroWindows = f.value.Marks[wanted.FirstDir][side].ZeroWindows & 1
+	if f.value.TcpFlags[wanted.FirstDir]&rst != 0 {
+		wanted.Marks[wanted.FirstDir][side].Resets = 1
+	}
 	other := 1 - wanted.FirstDir
 	wanted.Isn[other], wanted.Opened[other], wanted.TcpFlags[other] = 0, 0, 0
 	if f.value != wanted || f.value.LastNs == 0 {

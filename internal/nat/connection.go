@@ -52,8 +52,10 @@ type use struct {
 	openedBy    [2]bool
 	firstDir    Dir
 	first, last flow.Time
-	interfaces  []interfaceCounts
-	health      health
+	// acked is when the handshake's last ACK passed first, 0 where it was not seen.
+	acked      flow.Time
+	interfaces []interfaceCounts
+	health     health
 }
 
 // place is an interface, and whether the packets there bore the addresses that the client sent.
@@ -66,6 +68,7 @@ type place struct {
 type interfaceCounts struct {
 	place
 	counts Counts
+	marks  [2][2]Marks
 }
 
 // loopback is the index of every network namespace's loopback interface (LOOPBACK_IFINDEX of include/net/flow.h).
@@ -96,7 +99,10 @@ func (c *connection) countOnce(k *interfaceCounts) {
 
 func (c *interfaceCounts) packets() uint64 { return c.volume(Up).Packets + c.volume(Down).Packets }
 
-func (c *interfaceCounts) add(o *Counts, reversed bool) {
+// marked returns a direction's marks.
+func (c *interfaceCounts) marked(d Dir) Marks { return c.marks[d][0].most(c.marks[d][1]) }
+
+func (c *interfaceCounts) add(o *Counts, marks *[2][2]Marks, reversed bool) {
 	for d := range o {
 		to := d
 		if reversed {
@@ -105,6 +111,8 @@ func (c *interfaceCounts) add(o *Counts, reversed bool) {
 		for h := range o[d] {
 			c.counts[to][h].Bytes += o[d][h].Bytes
 			c.counts[to][h].Packets += o[d][h].Packets
+			c.marks[to][h].Resets += marks[d][h].Resets
+			c.marks[to][h].ZeroWindows += marks[d][h].ZeroWindows
 		}
 	}
 }
@@ -117,6 +125,7 @@ func (u *use) same(proto flow.Proto, icmpType, icmpCode uint8, opened bool, isn 
 // add counts an observation. reversed tells that its Up is the connection's Down.
 func (u *use) add(o *Observation, reversed, dialed bool) {
 	u.first, u.last = min(u.first, o.First), max(u.last, o.Last)
+	u.acked = earlier(u.acked, o.Acked)
 	for d := range Dir(2) {
 		to := d
 		if reversed {
@@ -125,7 +134,15 @@ func (u *use) add(o *Observation, reversed, dialed bool) {
 		u.flags[to] |= o.TCPFlags[d]
 		u.openedBy[to] = u.openedBy[to] || o.Opened[d]
 	}
-	u.at(place{o.Interface, dialed}).add(&o.Counts, reversed)
+	u.at(place{o.Interface, dialed}).add(&o.Counts, &o.Marks, reversed)
+}
+
+// earlier returns the earlier of two times, of which 0 is none.
+func earlier(a, b flow.Time) flow.Time {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // find returns the counts of a place, nil if nothing was counted there.
@@ -150,13 +167,14 @@ func (u *use) at(p place) *interfaceCounts {
 // merge adds another use of the same tuple, in the same orientation.
 func (u *use) merge(o *use) {
 	u.first, u.last = min(u.first, o.first), max(u.last, o.last)
+	u.acked = earlier(u.acked, o.acked)
 	for d := range o.flags {
 		u.flags[d] |= o.flags[d]
 		u.openedBy[d] = u.openedBy[d] || o.openedBy[d]
 	}
 	for i := range o.interfaces {
 		c := &o.interfaces[i]
-		u.at(c.place).add(&c.counts, false)
+		u.at(c.place).add(&c.counts, &c.marks, false)
 	}
 	u.health.merge(&o.health)
 }

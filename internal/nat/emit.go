@@ -224,6 +224,7 @@ func (t *Table) record(c *connection, u *use, k *interfaceCounts) flow.Record {
 	if !u.isError {
 		c.tellOwners(u, &r)
 		u.health.tell(&r)
+		c.tellPackets(u, k, &r)
 	}
 	if u.proto == flow.ICMPv4 || u.proto == flow.ICMPv6 {
 		r.ICMP = flow.ICMP{Type: u.icmpType, Code: u.icmpCode}

@@ -1,6 +1,10 @@
 package nat
 
-import "github.com/seine-net/seine/internal/flow"
+import (
+	"math"
+
+	"github.com/seine-net/seine/internal/flow"
+)
 
 // Fact is something known of a connection that no interface counted: told by a socket at one of its ends, or from where
 // the kernel dropped its packets. It finds its connection by the addresses that it bears, whichever of the connection's
@@ -220,16 +224,45 @@ func (h *health) merge(o *health) {
 	}
 }
 
+// tellPackets adds what the packets themselves tell. Sockets tell the same resets: also of packets that were not
+// counted, as of sampled ones.
+func (c *connection) tellPackets(u *use, k *interfaceCounts, r *flow.Record) {
+	if u.proto != flow.TCP {
+		return
+	}
+	up, down := k.marked(Up), k.marked(Down)
+	r.FwdFaults.ZeroWindows, r.RevFaults.ZeroWindows = uint64(up.ZeroWindows), uint64(down.ZeroWindows)
+	byClient, byServer := max(up.Resets, u.health.resets[Up]), max(down.Resets, u.health.resets[Down])
+	r.TCP.Resets = byClient + byServer
+	if byClient > 0 {
+		r.TCP.ResetBy |= flow.ResetByClient
+	}
+	if byServer > 0 {
+		r.TCP.ResetBy |= flow.ResetByServer
+	}
+	if opened := c.openedAt(u); u.acked > opened && opened != 0 {
+		r.TCP.Handshake = uint32(min((u.acked-opened)/1000, math.MaxUint32))
+	}
+	switch {
+	case r.TCP.Connect != 0:
+	case u.acked != 0:
+		r.TCP.Connect = flow.ConnectOK
+	case u.opened && down.Resets > 0 && u.flags[Down]&flow.SYN == 0:
+		r.TCP.Connect = flow.ConnectRefused
+	}
+}
+
+// openedAt is when a use's first SYN passed, 0 where that was not seen.
+func (c *connection) openedAt(u *use) flow.Time {
+	if c.isNew(u) {
+		return u.first
+	}
+	return c.opened
+}
+
 // tell writes what is known of the use's health into its record.
 func (h *health) tell(r *flow.Record) {
 	r.FwdFaults, r.RevFaults = h.faults[Up], h.faults[Down]
-	r.TCP.Resets = h.resets[Up] + h.resets[Down]
-	if h.resets[Up] > 0 {
-		r.TCP.ResetBy |= flow.ResetByClient
-	}
-	if h.resets[Down] > 0 {
-		r.TCP.ResetBy |= flow.ResetByServer
-	}
 	s := h.sockets[Up]
 	if s == nil {
 		s = h.sockets[Down]

@@ -44,6 +44,15 @@ func (d Dir) other() Dir { return 1 - d }
 // interfaces at one.
 type Counts [2][2]flow.Volume
 
+// Marks counts packets of a direction that tell how a TCP connection fares: RST segments, and those whose sender takes
+// no more data.
+type Marks struct{ Resets, ZeroWindows uint32 }
+
+// most returns the larger of each count: both hooks of a place may see the same packets.
+func (m Marks) most(o Marks) Marks {
+	return Marks{max(m.Resets, o.Resets), max(m.ZeroWindows, o.ZeroWindows)}
+}
+
 // Observation is one connection on one interface in one interval, in the kernel's order of endpoints.
 type Observation struct {
 	Low, High   Point
@@ -56,8 +65,12 @@ type Observation struct {
 	TCPFlags    [2]flow.TCPFlags
 	ISN         [2]uint32
 	First, Last flow.Time
-	Counts      Counts
-	Sampling    uint32
+	// Acked is when the ACK that ended TCP's handshake passed, 0 where it was not seen behind a SYN-ACK.
+	Acked  flow.Time
+	Counts Counts
+	// Marks are by direction and hook, like Counts.
+	Marks    [2][2]Marks
+	Sampling uint32
 	// QuotedProto and QuotedDst tell of the packet that an ICMP error quotes; zero where there is none.
 	QuotedProto flow.Proto
 	QuotedDst   [16]byte

@@ -37,6 +37,7 @@ func (u *use) turn() {
 	for i := range u.interfaces {
 		k := &u.interfaces[i]
 		k.counts[0], k.counts[1] = k.counts[1], k.counts[0]
+		k.marks[0], k.marks[1] = k.marks[1], k.marks[0]
 	}
 }
 
