@@ -8,6 +8,10 @@ ARGS ?=
 # Given to `make check-kernels`: one kernel of the table in test/kernels, and tests as go test -run.
 KERNEL ?=
 RUN    ?=
+# What `make image` packs, and whether it goes to the registry in its name.
+IMAGE ?= localhost/seine:$(VERSION)
+ARCH  ?= amd64 arm64
+PUSH  ?=
 # How long `make fuzz` spends on each target, and how long `make soak` runs.
 FUZZTIME ?= 30s
 SOAK     ?= 10m
@@ -44,6 +48,14 @@ help: ## list these commands
 
 build: setup-build ## compile bin/seine, static
 	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/seine ./cmd/seine
+
+image: setup-build ## pack bin/seine-image.tar, an OCI image (IMAGE=name:tag ARCH="amd64 arm64" PUSH=-push)
+	for arch in $(ARCH); do \
+		GOARCH=$$arch $(GO) build -ldflags "-s -w -X main.version=$(VERSION)" -o bin/image/$$arch/usr/bin/seine ./cmd/seine || exit 1; \
+	done
+	SOURCE_DATE_EPOCH=$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || echo 0)) $(GO) run -C tools ./image $(PUSH) -name '$(IMAGE)' \
+		-o '$(CURDIR)/bin/seine-image.tar' -user 65532:65532 -entrypoint /usr/bin/seine -env PATH=/usr/bin \
+		$(foreach arch,$(ARCH),$(arch)='$(CURDIR)/bin/image/$(arch)')
 
 demo: setup-demo build ## run the miniature cluster and watch its connections (root; ARGS="...")
 	bin/seine demo $(ARGS)
