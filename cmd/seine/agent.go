@@ -47,6 +47,7 @@ func newEncoder(name string) (encoder, error) {
 func newAgentCommand() *cobra.Command {
 	var f captureFlags
 	var send sendFlags
+	var named nameFlags
 	var export, output string
 	c := &cobra.Command{
 		Use:   "agent",
@@ -72,6 +73,11 @@ func newAgentCommand() *cobra.Command {
 				return err
 			}
 			letGarbage(agentGarbage)
+			stop, err := named.forAgent(cmd.Context(), &f, sink != nil, log)
+			if err != nil {
+				return err
+			}
+			defer stop()
 			sent, err := send.open(&f, log)
 			if err != nil {
 				return err
@@ -91,6 +97,7 @@ func newAgentCommand() *cobra.Command {
 	f.add(c.Flags(), 5*time.Second)
 	c.Flags().StringVar(&export, "export", "stdout", "`WHERE` records are written: stdout; with --server nowhere, unless it is given")
 	send.add(c.Flags())
+	named.add(c.Flags(), true)
 	c.Flags().StringVarP(&output, "output", "o", "json", "`HOW`: json (a record a line), netobserv, table or csv")
 	return c
 }

@@ -26,6 +26,7 @@ func newDemoCommand() *cobra.Command {
 	var f captureFlags
 	var stored storeFlags
 	var served apiFlags
+	var named nameFlags
 	var rules, output string
 	var faults []string
 	c := &cobra.Command{
@@ -47,7 +48,7 @@ func newDemoCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			keep, err := openDemoService(&f, &stored, &served, log)
+			keep, err := openDemoService(&f, &stored, &served, &named, log)
 			if err != nil {
 				return err
 			}
@@ -72,6 +73,7 @@ func newDemoCommand() *cobra.Command {
 	}
 	stored.add(c.Flags(), false)
 	served.add(c.Flags())
+	named.add(c.Flags(), false)
 	c.Flags().StringVar(&rules, "rules", "", "write the Services' rules with `PROGRAM`, iptables or nftables (default what works)")
 	c.Flags().StringArrayVar(&faults, "fault", nil, "switch a `FAULT` on from the start; may be repeated")
 	c.Flags().StringVarP(&output, "output", "o", "", "`HOW`: live (the default on a terminal), or as lines: "+outputNames())
@@ -107,17 +109,21 @@ func checkFaults(names []string) error {
 type demoService struct {
 	*service
 	captures *captures
+	names    *names
 	dir      string
 }
 
-func openDemoService(f *captureFlags, stored *storeFlags, served *apiFlags, log *slog.Logger) (*demoService, error) {
+func openDemoService(f *captureFlags, stored *storeFlags, served *apiFlags, named *nameFlags, log *slog.Logger) (*demoService, error) {
 	dir, err := os.MkdirTemp("", "seine-demo-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the demo's records: %w", err)
 	}
 	stored.dir = dir
 	d := &demoService{captures: newCaptures(f), dir: dir}
-	if d.service, err = openService(stored, served, d.captures.reasons, log); err != nil {
+	if d.names, err = named.open("", demo.Objects(), log); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if d.service, err = openService(stored, served, d.names, d.captures.reasons, log); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return d, nil
@@ -139,7 +145,7 @@ func runDemo(ctx context.Context, f *captureFlags, cluster *demo.Cluster, faults
 			return err
 		}
 	}
-	agents, err := demoAgents(cluster, f, log)
+	agents, err := demoAgents(cluster, f, keep.names, log)
 	if err != nil {
 		return err
 	}
@@ -178,14 +184,13 @@ func runStored(ctx context.Context, keep *demoService, a *agent.Agent, show func
 }
 
 // demoAgents opens an agent for each node, each knowing what the other watches.
-func demoAgents(cluster *demo.Cluster, f *captureFlags, log *slog.Logger) ([]*agent.Agent, error) {
-	objects := cluster.Objects()
-	index := kube.NewIndex(objects)
+func demoAgents(cluster *demo.Cluster, f *captureFlags, n *names, log *slog.Logger) ([]*agent.Agent, error) {
+	objects := demo.Objects()
 	var agents []*agent.Agent
-	for _, n := range cluster.Nodes() {
+	for _, node := range cluster.Nodes() {
 		cfg := f.config
-		cfg.Node, cfg.NetNS, cfg.Namer = n.Name, n.NetNS, index
-		cfg.Watched = elsewhere(objects, n.Name)
+		cfg.Node, cfg.NetNS, cfg.Namer = node.Name, node.NetNS, n
+		cfg.Watched = elsewhere(objects, node.Name)
 		a, err := agent.New(cfg, log)
 		if err != nil {
 			for _, open := range agents {

@@ -17,6 +17,7 @@ func newRunCommand() *cobra.Command {
 	var f captureFlags
 	var stored storeFlags
 	var served apiFlags
+	var named nameFlags
 	var output string
 	c := &cobra.Command{
 		Use:   "run",
@@ -32,24 +33,33 @@ func newRunCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return storeAndWatch(cmd.Context(), &f, &stored, &served, show, log)
+			return storeAndWatch(cmd.Context(), &f, &stored, &served, &named, show, log)
 		},
 	}
 	f.add(c.Flags(), time.Second)
 	stored.add(c.Flags(), true)
 	served.add(c.Flags())
+	named.add(c.Flags(), true)
 	c.Flags().StringVarP(&output, "output", "o", "", "`HOW`: live (the default on a terminal), or as lines: "+outputNames())
 	return c
 }
 
 // storeAndWatch keeps and shows this machine's records until the context or the view ends, and answers what is asked of
 // them. The folder and the port are taken before anything is attached.
-func storeAndWatch(ctx context.Context, f *captureFlags, stored *storeFlags, served *apiFlags, show show, log *slog.Logger) error {
+func storeAndWatch(
+	ctx context.Context, f *captureFlags, stored *storeFlags, served *apiFlags, named *nameFlags, show show, log *slog.Logger,
+) error {
 	c := newCaptures(f)
-	s, err := openService(stored, served, c.reasons, log)
+	n, err := named.open("", nil, log)
+	if err != nil {
+		return err
+	}
+	s, err := openService(stored, served, n, c.reasons, log)
 	if err != nil {
 		return privilegeOr(err)
 	}
+	f.config.Namer, f.config.MoreFeatures = n, n.features
+	defer n.follow(ctx)()
 	a, err := agent.New(f.config, log)
 	if err != nil {
 		return errors.Join(err, s.listener.Close(), s.store.Close())

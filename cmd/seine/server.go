@@ -24,6 +24,7 @@ func newServerCommand() *cobra.Command {
 	var stored storeFlags
 	var served apiFlags
 	var agents agentsFlags
+	var named nameFlags
 	var level string
 	c := &cobra.Command{
 		Use:   "server",
@@ -37,10 +38,15 @@ func newServerCommand() *cobra.Command {
 				return err
 			}
 			letGarbage(local.GarbagePercent)
-			s, err := openService(&stored, &served, nil, log)
+			n, err := named.open("", nil, log)
 			if err != nil {
 				return err
 			}
+			s, err := openService(&stored, &served, n, nil, log)
+			if err != nil {
+				return err
+			}
+			defer n.follow(cmd.Context())()
 			receiver, err := agents.open(s, log)
 			if err != nil {
 				return errors.Join(err, s.listener.Close(), s.store.Close())
@@ -51,6 +57,7 @@ func newServerCommand() *cobra.Command {
 	s := c.Flags()
 	stored.add(s, true)
 	served.add(s)
+	named.add(s, true)
 	s.StringVar(&agents.listen, "agents-listen", defaultAgentsListen, "`HOST:PORT` where agents connect; beyond loopback with TLS only")
 	s.StringVar(&agents.tls.Cert, "agents-tls-cert", "", "PEM `FILE` with the certificate for agents")
 	s.StringVar(&agents.tls.Key, "agents-tls-key", "", "PEM `FILE` with the key of that certificate")

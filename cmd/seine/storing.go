@@ -202,7 +202,7 @@ type service struct {
 }
 
 // openService opens the store and the API's socket. Ready tells what else does not work.
-func openService(s *storeFlags, f *apiFlags, ready func() []string, log *slog.Logger) (*service, error) {
+func openService(s *storeFlags, f *apiFlags, n *names, ready func() []string, log *slog.Logger) (*service, error) {
 	authenticators, err := f.authenticators(log)
 	if err != nil {
 		return nil, err
@@ -216,16 +216,18 @@ func openService(s *storeFlags, f *apiFlags, ready func() []string, log *slog.Lo
 		return nil, err
 	}
 	v := &service{store: engine, dir: s.dir}
-	if err := v.open(f, authenticators, rules, ready, log); err != nil {
+	if err := v.open(f, n, authenticators, rules, ready, log); err != nil {
 		return nil, errors.Join(err, engine.Close())
 	}
 	return v, nil
 }
 
 func (v *service) open(
-	f *apiFlags, authenticators []api.Authenticator, rules *health.Settings, ready func() []string, log *slog.Logger,
+	f *apiFlags, n *names, authenticators []api.Authenticator, rules *health.Settings, ready func() []string, log *slog.Logger,
 ) (err error) {
-	if v.server, err = server.New(server.Config{Engine: v.store, Log: log}); err != nil {
+	cfg := server.Config{Engine: v.store, Log: log}
+	n.stages(&cfg)
+	if v.server, err = server.New(cfg); err != nil {
 		return err
 	}
 	a, err := api.New(api.Config{

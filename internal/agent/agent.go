@@ -31,6 +31,8 @@ type Config struct {
 	// Watched tells whether another agent reports connections of an address: then this one's record of a connection
 	// from there does not count in sums. Nil means that there is no other agent.
 	Watched func(netip.Addr) bool
+	// MoreFeatures tells of more than the capture, for the status; nil is nothing more.
+	MoreFeatures func() []capture.Feature
 }
 
 // Namer puts names to the endpoints of records.

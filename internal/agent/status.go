@@ -60,6 +60,9 @@ func (a *Agent) Status() Status {
 		},
 		Losses: append(c.Losses, a.losses()...), Coverage: c.Coverage, Failed: c.Failed,
 	}
+	if a.config.MoreFeatures != nil {
+		s.Features = append(s.Features, a.config.MoreFeatures()...)
+	}
 	return s
 }
 

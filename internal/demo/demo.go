@@ -2,7 +2,7 @@
 // their pods, Services translated by kube-proxy's rules, a DNS server, a client outside, and faults to switch on.
 //
 // It is the stage of `seine demo` and of tests. [Up] builds it, [Cluster.Drive] sends bounded traffic through it,
-// [Cluster.Objects] names what is in it, [Cluster.Down] removes it. It observes nothing: records are made by the agents
+// [Objects] names what is in it, [Cluster.Down] removes it. It observes nothing: records are made by the agents
 // that the caller runs in the namespaces of [Cluster.Nodes].
 //
 // Every node, every pod and the wire between them (the fabric) is a child process, started in a new network namespace

@@ -5,8 +5,8 @@ import (
 	"github.com/seine-net/seine/internal/kube"
 )
 
-// Objects returns the cluster's pods, Services and nodes, for naming. They never change while the cluster lives.
-func (c *Cluster) Objects() []kube.Object {
+// Objects returns the pods, Services and nodes of every cluster of the demo, for naming. They never change.
+func Objects() []kube.Object {
 	var objects []kube.Object
 	for _, n := range nodePlans {
 		objects = append(objects, nodeObject(n))
@@ -23,14 +23,14 @@ func (c *Cluster) Objects() []kube.Object {
 // nodeObject has the node's own addresses, and the one of its bridge, by which it speaks to its pods.
 func nodeObject(n nodePlan) kube.Object {
 	return kube.Object{
-		Kind: flow.Node, Name: n.name, Node: n.name, Zone: n.zone, Addrs: append(n.addrs(), podAddrs(n.number, 1)...),
+		Kind: flow.Node, Name: n.name, Node: n.name, Zone: n.zone, Region: region, Addrs: append(n.addrs(), podAddrs(n.number, 1)...),
 	}
 }
 
 func podObject(p podPlan) kube.Object {
 	return kube.Object{
 		Kind: flow.Pod, Namespace: p.namespace, Name: p.name, Workload: p.workload(),
-		Node: p.node.name, Zone: p.node.zone, Service: p.service(), App: p.workloadPlan.name, Addrs: p.addrs,
+		Node: p.node.name, Zone: p.node.zone, Region: region, Service: p.service(), App: p.workloadPlan.name, Addrs: p.addrs,
 	}
 }
 

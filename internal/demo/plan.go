@@ -15,6 +15,9 @@ type nodePlan struct {
 	number     int
 }
 
+// region is where both nodes are, in different zones.
+const region = "demo"
+
 var nodePlans = []nodePlan{
 	{"worker-1", "zone-a", 1},
 	{"worker-2", "zone-b", 2},

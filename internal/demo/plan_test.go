@@ -9,10 +9,9 @@ import (
 )
 
 func TestObjects(t *testing.T) {
-	var c Cluster
 	owner := map[netip.Addr]string{}
 	count := map[flow.Kind]int{}
-	for _, o := range c.Objects() {
+	for _, o := range Objects() {
 		count[o.Kind]++
 		for _, a := range o.Addrs {
 			if owner[a] != "" {

@@ -54,10 +54,14 @@ var (
 	nobody   flow.Identity
 )
 
+func special(name string) flow.Identity {
+	return flow.Identity{Kind: flow.Special, Name: name, ResolvedBy: flow.ByRange}
+}
+
 // apiOn is the Service as dialled at a node's port.
 func apiOn(node, zone string) flow.Identity {
 	id := apiService
-	id.Node, id.Zone = node, zone
+	id.Node, id.Zone, id.ResolvedBy = node, zone, flow.ByNodePort
 	return id
 }
 
@@ -110,12 +114,16 @@ func TestName(t *testing.T) {
 	f("backend of the same address", record("10.0.1.1:40000", "192.0.2.1:30080", "192.0.2.1:9090"), web, apiOn("n1", "a"), node1)
 	f("external", plain("198.51.100.1:40000", "203.0.113.1:443"), external, external, external)
 	f("external, IPv6", plain("[2001:db8:1::1]:40000", "[2001:db8:2::1]:443"), external, external, external)
-	f("multicast", plain("10.0.1.1:5353", "224.0.0.251:5353"), web, nobody, nobody)
-	f("multicast, IPv6", plain("[fd00:1::1]:5353", "[ff02::fb]:5353"), web, nobody, nobody)
-	f("link-local", plain("169.254.0.1:1", "169.254.169.254:80"), nobody, nobody, nobody)
-	f("link-local, IPv6", plain("[fe80::1]:546", "[fe80::2]:547"), nobody, nobody, nobody)
-	f("loopback", plain("127.0.0.1:40000", "127.0.0.1:80"), nobody, nobody, nobody)
-	f("everybody, from nobody", plain("0.0.0.0:68", "255.255.255.255:67"), nobody, nobody, nobody)
+	mdns := special("mdns")
+	f("multicast DNS", plain("10.0.1.1:5353", "224.0.0.251:5353"), web, mdns, mdns)
+	f("multicast, IPv6", plain("[fd00:1::1]:5353", "[ff02::1]:5353"), web, special("multicast"), special("multicast"))
+	metadata := special("cloud-metadata")
+	f("metadata of the cloud", plain("169.254.0.100:1", "169.254.169.254:80"), special("link-local"), metadata, metadata)
+	local := special("link-local")
+	f("link-local, IPv6", plain("[fe80::1%eth0]:546", "[fe80::2]:547"), local, local, local)
+	loopback := special("loopback")
+	f("loopback", plain("127.0.0.1:40000", "127.0.0.1:80"), loopback, loopback, loopback)
+	f("everybody, from nobody", plain("0.0.0.0:68", "255.255.255.255:67"), special("unspecified"), special("broadcast"), special("broadcast"))
 	// A portless record compares by address.
 	f("without ports", record("10.0.1.1:0", "10.96.0.1:0", "10.0.2.1:0"), web, apiService, api)
 }
@@ -133,13 +141,14 @@ func TestNameEmpty(t *testing.T) {
 
 // TestLaterObjectWins has an address and a node port given away twice.
 func TestLaterObjectWins(t *testing.T) {
-	second := cluster[4]
-	second.Name, second.Addrs = "other", addrs("10.0.1.1")
-	index := NewIndex(append(cluster[:5:5], second))
+	pod, service := cluster[3], cluster[4]
+	pod.Name, pod.Addrs = "other", addrs("10.0.1.1")
+	service.Name, service.Addrs = "other", nil
+	index := NewIndex(append(cluster[:5:5], pod, service))
 	batch := []flow.Record{record("10.0.1.1:40000", "192.0.2.1:30080", "10.0.2.1:8080")}
 	index.Name(batch)
-	if got := batch[0].Src.Identity; got.Kind != flow.Service || got.Name != "other" {
-		t.Errorf("the address is %+v's, want the Service other's", got)
+	if got := batch[0].Src.Identity; got.Kind != flow.Pod || got.Name != "other" {
+		t.Errorf("the address is %+v's, want the Pod other's", got)
 	}
 	if got := batch[0].Dst.Identity; got.Name != "other" || got.Node != "n1" {
 		t.Errorf("the port is %+v's, want the Service other's", got)

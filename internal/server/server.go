@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/seine-net/seine/internal/store"
+	"github.com/seine-net/seine/internal/wire"
 )
 
 // Config is what a server is made of.
@@ -18,8 +19,13 @@ type Config struct {
 	// Engine keeps the batches. It stays the caller's, who closes it after the last Ingest.
 	Engine store.Engine
 	Log    *slog.Logger
-	// Name puts names to the endpoints of a batch, Primary marks the rows that sums count; nil leaves a batch as it is.
-	Name, Primary Stage
+	// Name puts names to the endpoints of a batch, Price costs once it is known which rows count; nil leaves a batch as it
+	// is. Primary marks the rows that sums count; nil does so by the names and by who has an agent.
+	Name, Primary, Price Stage
+	// HasAgent says whether a node has an agent that may report to another server; nil is that none does.
+	HasAgent func(node string) bool
+	// Features tells how the names are, for the status; nil is nothing to tell.
+	Features func() []wire.Feature
 	// MaxAgents bounds the streams that are open at once, and what is remembered of agents; default 1024.
 	MaxAgents int
 	// MaxSubscribers bounds those who follow live, default 64; SubscriberBytes what waits for each of them, default
@@ -69,11 +75,15 @@ func New(cfg Config) (*Server, error) {
 	if cfg.SubscriberBytes <= 0 {
 		cfg.SubscriberBytes = defaultSubscriberBytes
 	}
-	return &Server{
+	s := &Server{
 		config: cfg, started: time.Now(),
 		agents: agents{limit: cfg.MaxAgents, byOrigin: make(map[string]*agent), gone: make(losses)},
 		tail:   tail{limit: cfg.MaxSubscribers, queueBytes: cfg.SubscriberBytes, queues: make(map[*Subscription]struct{})},
-	}, nil
+	}
+	if cfg.Primary == nil {
+		s.config.Primary = s.countOnce
+	}
+	return s, nil
 }
 
 // Ingest puts names to a batch, keeps it, and gives it to those who follow. It returns nil once the batch is durable,
@@ -101,7 +111,7 @@ func (s *Server) Ingest(ctx context.Context, dataset string, rows arrow.RecordBa
 // prepare runs the stages. What it returns is the caller's.
 func (s *Server) prepare(dataset string, rows arrow.RecordBatch) (arrow.RecordBatch, error) {
 	rows.Retain()
-	for _, stage := range []Stage{s.config.Name, s.config.Primary} {
+	for _, stage := range []Stage{s.config.Name, s.config.Primary, s.config.Price} {
 		if stage == nil {
 			continue
 		}

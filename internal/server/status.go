@@ -25,6 +25,8 @@ type Status struct {
 	Subscribers     int    `json:"subscribers"`
 	SubscribersLost uint64 `json:"subscribers_lost"`
 	Losses          []Loss `json:"losses"`
+	// Features are how the sources of names are.
+	Features []wire.Feature `json:"features,omitempty"`
 }
 
 // AgentStatus is what the server knows of one run of an agent.
@@ -110,8 +112,12 @@ func (s *Server) Status() Status {
 	stats := s.config.Engine.Stats()
 	sum.addStore(stats)
 	subscribers, lost := s.tail.use()
+	var features []wire.Feature
+	if s.config.Features != nil {
+		features = s.config.Features()
+	}
 	return Status{
-		Started: s.started, Agents: agents, Store: stats,
+		Features: features, Started: s.started, Agents: agents, Store: stats,
 		Stored: s.counts.stored.Load(), Repeated: s.counts.repeated.Load(), Waiting: s.counts.waiting.Load(),
 		Subscribers: subscribers, SubscribersLost: lost, Losses: sum.sorted(),
 	}

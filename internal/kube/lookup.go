@@ -1,0 +1,246 @@
+package kube
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/seine-net/seine/internal/flow"
+)
+
+// Query asks who had an address.
+type Query struct {
+	Addr  netip.Addr
+	Port  uint16
+	Proto flow.Proto
+	// At is the time that is asked about: the end of a record's interval.
+	At flow.Time
+	// PodUID is the pod of the process that owns the socket, where that is known.
+	PodUID string
+	// Translated says that the address was dialled and another answered, as at a node port.
+	Translated bool
+}
+
+const (
+	// late is how long after an object gave an address back that address is still taken for its own, where nobody has it
+	// since: the last packets of connections, and clocks that differ.
+	late = flow.Time(30 * time.Second)
+	// early is how long before an object came to an address that address is already taken for its own.
+	early = flow.Time(10 * time.Second)
+)
+
+// Identify returns who had an address.
+func (x *Index) Identify(q *Query) flow.Identity {
+	addr := q.Addr.Unmap().WithZone("")
+	x.mu.RLock()
+	id := x.identify(addr, q)
+	x.mu.RUnlock()
+	x.outside(addr, &id)
+	return id
+}
+
+// Steady says whether an address has one and the same identity at every port, for every process and at every time from
+// one on: whoever names many records need not ask again. Only the pod of a process may still be told for an address that
+// nobody has.
+func (x *Index) Steady(addr netip.Addr, from flow.Time) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	p := x.places[addr.Unmap().WithZone("")]
+	if p == nil {
+		return true
+	}
+	if len(p.spans) != 1 {
+		return false
+	}
+	s := &p.spans[0]
+	return s.open() && s.from <= from && s.object.Kind != flow.Node && len(p.backings) <= 1
+}
+
+func (x *Index) identify(addr netip.Addr, q *Query) flow.Identity {
+	p := x.places[addr]
+	if p == nil {
+		return x.unplaced(addr, q)
+	}
+	switch o := p.holder(q); {
+	case o == nil:
+		return x.behind(p, addr, q)
+	case o.Kind == flow.Node:
+		return x.onNode(p, o, q)
+	default:
+		return o.identity(p, q)
+	}
+}
+
+// unplaced names an address that nobody has.
+func (x *Index) unplaced(addr netip.Addr, q *Query) flow.Identity {
+	if o := x.owning(q); o != nil {
+		return o.identifiedBy(flow.ByCgroup)
+	}
+	if n, ok := x.podCIDRs.find(addr); ok {
+		return flow.Identity{Node: n.name, Zone: n.zone, Region: n.region, ResolvedBy: flow.ByRange}
+	}
+	return flow.Identity{}
+}
+
+// owning returns the pod whose process owns the socket.
+func (x *Index) owning(q *Query) *object {
+	if q.PodUID == "" {
+		return nil
+	}
+	return x.byUID[q.PodUID]
+}
+
+// onNode tells what is behind a node's address: the pod that owns the socket, the Service whose port it is, the pod on the
+// host's network that answers there, else the node itself.
+func (x *Index) onNode(p *place, n *object, q *Query) flow.Identity {
+	if q.Translated {
+		if s := x.nodePorts[nodePort{q.Port, q.Proto}]; s != nil && q.Port != 0 {
+			id := s.identifiedBy(flow.ByNodePort)
+			id.Node, id.Zone, id.Region = n.Name, n.zone(), n.region()
+			return id
+		}
+	}
+	if o := x.owning(q); o != nil {
+		return o.identifiedBy(flow.ByCgroup)
+	}
+	b := p.backing(q)
+	if b == nil {
+		return n.identifiedBy(flow.ByNodeIP)
+	}
+	if o := x.objects[key{flow.Pod, b.slice.Namespace, b.pod}]; o != nil {
+		id := o.identifiedBy(flow.ByEndpoint)
+		id.Service = b.slice.Service
+		return id
+	}
+	id := n.identifiedBy(flow.ByNodeIP)
+	id.Service = b.slice.Service
+	return id
+}
+
+// behind names an address that is only known as one behind a Service, such as the API server of a managed cluster.
+func (x *Index) behind(p *place, addr netip.Addr, q *Query) flow.Identity {
+	b := p.backing(q)
+	if b == nil || b.pod != "" {
+		return x.unplaced(addr, q)
+	}
+	s := b.slice
+	return flow.Identity{Kind: flow.External, Namespace: s.Namespace, Name: s.Service, Service: s.Service, ResolvedBy: flow.ByEndpoint}
+}
+
+// holder returns who had the address: who had it then before who had it shortly before or after, and pods before Services,
+// Services at their own ports before nodes, nodes before Services at other ports.
+func (p *place) holder(q *Query) *object {
+	var best *object
+	var bestRank int
+	for i := len(p.spans) - 1; i >= 0; i-- {
+		s := &p.spans[i]
+		if r := s.rank(q); r > bestRank {
+			best, bestRank = s.object, r
+		}
+	}
+	return best
+}
+
+// rank is 0 for a span that does not count.
+func (s *span) rank(q *Query) int {
+	r := s.object.rank(q)
+	switch {
+	case s.from <= q.At && q.At < s.to:
+		return r + 20
+	case q.At >= s.to && q.At-s.to < late:
+		return r + 10
+	case q.At < s.from && s.from-q.At < early:
+		return r
+	}
+	return 0
+}
+
+func (o *object) rank(q *Query) int {
+	switch {
+	case o.Kind == flow.Pod:
+		return 4
+	case o.Kind == flow.Node:
+		return 2
+	case q.Port == 0 || hasPort(o.Ports, q):
+		return 3
+	}
+	return 1
+}
+
+func hasPort(ports []Port, q *Query) bool {
+	for i := range ports {
+		if ports[i].Port == q.Port && ports[i].Proto == q.Proto {
+			return true
+		}
+	}
+	return false
+}
+
+// backing returns the Slice that has the address and port.
+func (p *place) backing(q *Query) *backing {
+	for i := range p.backings {
+		if b := &p.backings[i]; hasPort(b.slice.Ports, q) {
+			return b
+		}
+	}
+	return nil
+}
+
+// service is the Service that a pod's address is behind: at the port that is asked about, else the first by name.
+func (p *place) service(q *Query) string {
+	if b := p.backing(q); b != nil {
+		return b.slice.Service
+	}
+	first := ""
+	for i := range p.backings {
+		if name := p.backings[i].slice.Service; first == "" || name < first {
+			first = name
+		}
+	}
+	return first
+}
+
+// identity is that of an object that has the address itself.
+func (o *object) identity(p *place, q *Query) flow.Identity {
+	by := flow.ByPodIP
+	if o.Kind == flow.Service {
+		by = flow.ByServiceIP
+	}
+	id := o.identifiedBy(by)
+	if id.Service == "" {
+		id.Service = p.service(q)
+	}
+	return id
+}
+
+func (o *object) identifiedBy(by flow.Resolution) flow.Identity {
+	id := flow.Identity{
+		Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Workload: o.workload(), Node: o.Node, Zone: o.zone(),
+		Region: o.region(), Service: o.Service, App: o.App, Image: o.Image, Labels: o.Labels, ResolvedBy: by,
+	}
+	if o.Kind == flow.Service {
+		id.Service = o.Name
+	}
+	return id
+}
+
+// workload is the top controller, as far as it is known.
+func (o *object) workload() flow.Workload {
+	if o.owner == nil || o.owner.top == (flow.Workload{}) {
+		return o.Workload
+	}
+	return o.owner.top
+}
+
+func (o *object) zone() string {
+	if o.Zone == "" && o.node != nil {
+		return o.node.zone
+	}
+	return o.Zone
+}
+
+func (o *object) region() string {
+	if o.Region == "" && o.node != nil {
+		return o.node.region
+	}
+	return o.Region
+}
