@@ -31,11 +31,15 @@ REAL := $$($(GO) list ./... | grep -E '^$(MODULE)/($(ROOT))(/|$$)')
 
 LINT  := $(GO) tool -modfile=tools/go.mod golangci-lint
 BPF_C  = $(wildcard bpf/*.[ch] bpf/*/*.[ch])
+# The console, and what it is made from.
+CONSOLE         := ui/dist/app/index.html
+CONSOLE_SOURCES := $(shell find ui/src ui/public -type f) ui/index.html ui/vite.config.ts ui/package-lock.json
 TEST  := $(GO) test -count=1 -timeout=20m
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help build image demo run man check test test-unit race lint fmt generate generate-check cross \
+	check-console \
 	cluster-up cluster-down \
 	check-kernels generate-kernels \
 	bench-capture bench-store fuzz soak clean root
@@ -46,16 +50,20 @@ help: ## list these commands
 
 ## Use
 
-build: setup-build ## compile bin/seine, static
+build: setup-build $(CONSOLE) ## compile bin/seine, static
 	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/seine ./cmd/seine
 
-image: setup-build ## pack bin/seine-image.tar, an OCI image (IMAGE=name:tag ARCH="amd64 arm64" PUSH=-push)
+image: setup-build $(CONSOLE) ## pack bin/seine-image.tar, an OCI image (IMAGE=name:tag ARCH="amd64 arm64" PUSH=-push)
 	for arch in $(ARCH); do \
 		GOARCH=$$arch $(GO) build -ldflags "-s -w -X main.version=$(VERSION)" -o bin/image/$$arch/usr/bin/seine ./cmd/seine || exit 1; \
 	done
 	SOURCE_DATE_EPOCH=$(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || echo 0)) $(GO) run -C tools ./image $(PUSH) -name '$(IMAGE)' \
 		-o '$(CURDIR)/bin/seine-image.tar' -user 65532:65532 -entrypoint /usr/bin/seine -env PATH=/usr/bin \
 		$(foreach arch,$(ARCH),$(arch)='$(CURDIR)/bin/image/$(arch)')
+
+# Without Node this says so, and the binary has a page in the console's place.
+$(CONSOLE): $(CONSOLE_SOURCES)
+	@scripts/console build
 
 demo: setup-demo build ## run the miniature cluster and watch its connections (root; ARGS="...")
 	bin/seine demo $(ARGS)
@@ -74,7 +82,7 @@ man: build ## write manual pages to bin/man
 
 ## Change
 
-check: root generate-check lint test race cross ## all that must hold before a change lands (root)
+check: root generate-check lint test race cross check-console ## all that must hold before a change lands (root)
 
 # Tests with real traffic run one package at a time: beside others they would wait for the processor, not the network.
 test: root setup-test ## every test (root)
@@ -92,6 +100,9 @@ lint: setup-test ## check style, import rules, licence headers and modules
 	clang-format-19 --dry-run --Werror $(BPF_C)
 	! grep -L 'SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0' $(BPF_C) | grep .
 	$(GO) mod tidy -diff
+
+check-console: setup-console ## types, style and unit tests of the web console
+	scripts/console check
 
 check-kernels: root setup-kernels ## the kernel matrix in virtual machines (root; KERNEL=6.1 RUN=TestNAT)
 	$(GO) run ./test/kernels -kernel='$(KERNEL)' -run='$(RUN)'
@@ -127,7 +138,7 @@ soak: root setup-test ## churn for SOAK=10m and watch memory, descriptors and lo
 	SEINE_SOAK=$(SOAK) $(GO) test -count=1 -timeout=0 -v -run='^TestSoak$$' ./internal/agent
 
 clean: ## remove what build made
-	rm -rf bin
+	rm -rf bin ui/dist/app
 
 # Installs what a job needs, if anything is missing.
 setup-%:

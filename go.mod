@@ -2,6 +2,9 @@ module github.com/seine-net/seine
 
 go 1.26.0
 
+// npm's packages may hold Go.
+ignore ./ui/node_modules
+
 require (
 	cel.dev/cel-go v0.33.2
 	charm.land/bubbletea/v2 v2.0.10

@@ -18,6 +18,7 @@ import (
 	"github.com/seine-net/seine/internal/query"
 	"github.com/seine-net/seine/internal/server"
 	"github.com/seine-net/seine/internal/store/local"
+	"github.com/seine-net/seine/ui"
 )
 
 const defaultListen = "127.0.0.1:8080"
@@ -232,7 +233,7 @@ func (v *service) open(
 	}
 	a, err := api.New(api.Config{
 		Engine: v.store, Source: v.server, Log: log, Version: versionText(), Ready: ready, Authenticators: authenticators,
-		Health: rules,
+		Health: rules, Console: ui.New(),
 	})
 	if err != nil {
 		return err
@@ -254,11 +255,19 @@ func (v *service) serve(log *slog.Logger) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- v.listener.Run(ctx) }()
-	log.Info("serving", "api", v.url, "data_dir", v.dir)
+	log.Info("serving", "api", v.url, "data_dir", v.dir, "console", consoleText(v.url))
 	return func() error {
 		cancel()
 		return errors.Join(<-ended, v.store.Close())
 	}
+}
+
+// consoleText says where the console is.
+func consoleText(url string) string {
+	if !ui.Built() {
+		return "not built into this binary"
+	}
+	return url + "/"
 }
 
 // both gives records to two sinks, one after the other.

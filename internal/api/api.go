@@ -43,6 +43,15 @@ type Config struct {
 	Limits         Limits
 	// Health are the rules of health; nil are those built in.
 	Health *health.Settings
+	// Console has the files of the web console, which everybody may have; nil means that there is none.
+	Console Console
+}
+
+// Console is what answers at the paths that are not the API's.
+type Console interface {
+	http.Handler
+	// Has says whether something is at a path.
+	Has(path string) bool
 }
 
 // Limits bound what clients may take. Zero members take the defaults.
@@ -116,7 +125,12 @@ func (a *API) Handler() http.Handler {
 	for i := range routes {
 		mux.Handle(routes[i].path, a.serve(&routes[i]))
 	}
-	mux.Handle("/", a.serve(&route{method: http.MethodGet, path: "/", handle: (*API).notFound}))
+	rest := &route{method: http.MethodGet, path: "/", handle: (*API).notFound}
+	if a.config.Console != nil {
+		mux.Handle("/api/", a.serve(rest))
+		rest = &route{method: http.MethodGet, path: "/", open: true, handle: (*API).console}
+	}
+	mux.Handle("/", a.serve(rest))
 	return mux
 }
 
@@ -153,6 +167,16 @@ const maxBody = 1 << 20
 // received ends the time for the body: all of it is there, and the handler may take longer.
 func received(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+}
+
+// console answers with a file of the console.
+func (a *API) console(w http.ResponseWriter, r *http.Request) error {
+	if !a.config.Console.Has(r.URL.Path) {
+		return a.notFound(w, r)
+	}
+	w.Header().Del("Cache-Control") // The console knows better what may be kept.
+	a.config.Console.ServeHTTP(a.pace(w, answerTime), r)
+	return nil
 }
 
 func (a *API) notFound(_ http.ResponseWriter, r *http.Request) error {

@@ -1,0 +1,47 @@
+// Endpoints, as every page names them.
+import type { Row } from "../api/block";
+
+/** What names an endpoint in a row: from the most to the least telling of what the row has. */
+export function nameOf(row: Row, end: string): string {
+  for (const member of ["name", "workload.name", "service", "subnet"]) {
+    const text = row.text(`${end}.${member}`);
+    if (text) return text;
+  }
+  return row.text(`${end}.addr`) || row.text(`${end}.kind`) || "unknown";
+}
+
+export function portOf(row: Row, end: string): string {
+  const port = row.number(`${end}.port`);
+  return port ? `:${port}` : "";
+}
+
+/** Whether somebody else answered than was dialled. */
+export function isTranslated(row: Row): boolean {
+  return row.text("nat").includes("dnat");
+}
+
+/** client → dialled ⇒ backend, in the colours of the ends. */
+export function ConnectionPath({ row, ports = true }: { row: Row; ports?: boolean }) {
+  const end = (e: string, look: string) => (
+    <span
+      className={`end ${look}`}
+      title={[row.text(`${e}.namespace`), nameOf(row, e)].filter(Boolean).join("/") + portOf(row, e)}
+    >
+      {nameOf(row, e)}
+      {ports && e !== "src" && portOf(row, e)}
+    </span>
+  );
+  return (
+    <span className="path">
+      {end("src", "client")}
+      <span className="arrow">→</span>
+      {end("dst", "dialled")}
+      {isTranslated(row) && (
+        <>
+          <span className="arrow">⇒</span>
+          {end("backend", "backend")}
+        </>
+      )}
+    </span>
+  );
+}
