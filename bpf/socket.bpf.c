@@ -106,6 +106,8 @@ SUBPROGRAM establish(struct sock *sk)
 	}
 	begin(&v, sk, ROLE_PASSIVE);
 	v.established_ns = v.start_ns;
+	/* Repeated SYN-ACKs were told when they were sent. */
+	v.retransmits = BPF_CORE_READ((struct tcp_sock *)sk, total_retrans);
 	follow(sk, &v);
 	return 0;
 }
@@ -146,9 +148,19 @@ static __always_inline void told(struct socket_facts *v, const struct socket_fac
 /* Ends are read in batches: the reader is woken once so much waits, and at each interval. */
 #define RING_WAKES (1 << 19)
 
+static __always_inline void send(struct socket_facts *report)
+{
+	__u64 flags = BPF_RB_NO_WAKEUP;
+
+	if (bpf_ringbuf_query(&seine_ended, BPF_RB_AVAIL_DATA) >= RING_WAKES)
+		flags = BPF_RB_FORCE_WAKEUP;
+	if (bpf_ringbuf_output(&seine_ended, report, sizeof(*report), flags))
+		count_socket_error(SOCKET_ERROR_RING_FULL);
+}
+
 SUBPROGRAM end_socket(struct sock *sk, __u32 state)
 {
-	__u64 key = (__u64)sk, flags = BPF_RB_NO_WAKEUP;
+	__u64 key = (__u64)sk;
 	struct socket_facts *v = bpf_map_lookup_elem(&seine_sockets, &key);
 	struct socket_facts report;
 
@@ -158,14 +170,12 @@ SUBPROGRAM end_socket(struct sock *sk, __u32 state)
 	report.state = STATE_CLOSE;
 	report.ended_in = state;
 	report.last_ns = bpf_ktime_get_ns();
-	report.error = BPF_CORE_READ(sk, sk_err);
+	if (!report.error)
+		report.error = BPF_CORE_READ(sk, sk_err);
 	if (!report.tuple.sport)
 		read_tuple(sk, &report);
 	bpf_map_delete_elem(&seine_sockets, &key);
-	if (bpf_ringbuf_query(&seine_ended, BPF_RB_AVAIL_DATA) >= RING_WAKES)
-		flags = BPF_RB_FORCE_WAKEUP;
-	if (bpf_ringbuf_output(&seine_ended, &report, sizeof(report), flags))
-		count_socket_error(SOCKET_ERROR_RING_FULL);
+	send(&report);
 	return 0;
 }
 
@@ -250,6 +260,37 @@ int seine_sock_rst_out(struct bpf_raw_tracepoint_args *ctx)
 		__sync_fetch_and_add(&v->resets_sent, 1);
 		v->changed = 1;
 	}
+	return 0;
+}
+
+/* inet_sk_error_report(sk), since Linux 5.14: a process that asks for the error takes it away
+ * before it closes the socket. */
+SEC("raw_tp/inet_sk_error_report")
+int seine_sock_error(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = (void *)ctx->args[0];
+	__u64 key = (__u64)sk;
+	struct socket_facts *v = bpf_map_lookup_elem(&seine_sockets, &key);
+
+	if (v)
+		v->error = BPF_CORE_READ(sk, sk_err);
+	return 0;
+}
+
+/* tcp_retransmit_synack(sk, req): there is no socket yet that could count it, but a request, which
+ * begins like a socket. */
+SEC("raw_tp/tcp_retransmit_synack")
+int seine_sock_synack(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *request = (void *)ctx->args[1];
+	struct socket_facts report = {};
+
+	begin(&report, request, ROLE_PASSIVE);
+	report.tuple.sport = BPF_CORE_READ(request, __sk_common.skc_num);
+	report.state = STATE_NEW_SYN_RECV;
+	report.last_ns = report.start_ns;
+	report.retransmits = 1;
+	send(&report);
 	return 0;
 }
 

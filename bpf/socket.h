@@ -22,6 +22,7 @@ enum tcp_state {
 	STATE_CLOSE = 7,
 	STATE_LAST_ACK = 9,
 	STATE_LISTEN = 10,
+	STATE_NEW_SYN_RECV = 12,
 };
 
 struct in6_addr_kernel {
@@ -36,6 +37,7 @@ struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
 	__be16 skc_dport;
+	__u16 skc_num;
 	unsigned short skc_family;
 	unsigned char skc_state;
 	possible_net_t skc_net;

@@ -92,11 +92,13 @@ const (
 	SocketMapSeinePath        = "seine_path"
 	SocketMapSeineSockErr     = "seine_sock_err"
 	SocketMapSeineSockets     = "seine_sockets"
+	SocketProgSeineSockError  = "seine_sock_error"
 	SocketProgSeineSockFind   = "seine_sock_find"
 	SocketProgSeineSockRead   = "seine_sock_read"
 	SocketProgSeineSockRstIn  = "seine_sock_rst_in"
 	SocketProgSeineSockRstOut = "seine_sock_rst_out"
 	SocketProgSeineSockState  = "seine_sock_state"
+	SocketProgSeineSockSynack = "seine_sock_synack"
 	SocketProgSeineSockTell   = "seine_sock_tell"
 	SocketVarBtfDirection     = "btf_direction"
 	SocketVarBtfError         = "btf_error"
@@ -153,11 +155,13 @@ type SocketSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SocketProgramSpecs struct {
+	SeineSockError  *ebpf.ProgramSpec `ebpf:"seine_sock_error"`
 	SeineSockFind   *ebpf.ProgramSpec `ebpf:"seine_sock_find"`
 	SeineSockRead   *ebpf.ProgramSpec `ebpf:"seine_sock_read"`
 	SeineSockRstIn  *ebpf.ProgramSpec `ebpf:"seine_sock_rst_in"`
 	SeineSockRstOut *ebpf.ProgramSpec `ebpf:"seine_sock_rst_out"`
 	SeineSockState  *ebpf.ProgramSpec `ebpf:"seine_sock_state"`
+	SeineSockSynack *ebpf.ProgramSpec `ebpf:"seine_sock_synack"`
 	SeineSockTell   *ebpf.ProgramSpec `ebpf:"seine_sock_tell"`
 }
 
@@ -247,21 +251,25 @@ type SocketVariables struct {
 //
 // It can be passed to LoadSocketObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SocketPrograms struct {
+	SeineSockError  *ebpf.Program `ebpf:"seine_sock_error"`
 	SeineSockFind   *ebpf.Program `ebpf:"seine_sock_find"`
 	SeineSockRead   *ebpf.Program `ebpf:"seine_sock_read"`
 	SeineSockRstIn  *ebpf.Program `ebpf:"seine_sock_rst_in"`
 	SeineSockRstOut *ebpf.Program `ebpf:"seine_sock_rst_out"`
 	SeineSockState  *ebpf.Program `ebpf:"seine_sock_state"`
+	SeineSockSynack *ebpf.Program `ebpf:"seine_sock_synack"`
 	SeineSockTell   *ebpf.Program `ebpf:"seine_sock_tell"`
 }
 
 func (p *SocketPrograms) Close() error {
 	return _SocketClose(
+		p.SeineSockError,
 		p.SeineSockFind,
 		p.SeineSockRead,
 		p.SeineSockRstIn,
 		p.SeineSockRstOut,
 		p.SeineSockState,
+		p.SeineSockSynack,
 		p.SeineSockTell,
 	)
 }

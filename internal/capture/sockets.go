@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unsafe"
@@ -30,7 +32,9 @@ type sockets struct {
 	// restricted tells that not every packet is to be counted: then a connection without packets is none of ours.
 	restricted bool
 	errorNames []string
-	buffer     []byte
+	// lacks tells what this kernel cannot give.
+	lacks  []string
+	buffer []byte
 	// nextFind is when owners that are not known are looked for again.
 	nextFind time.Time
 
@@ -52,14 +56,21 @@ const (
 // tracepoint is where a program is attached, and the feature that needs it; "" is any.
 type tracepoint struct {
 	name, program, feature string
-	of                     func(*bpf.SocketObjects) *ebpf.Program
+	// optional is what is lost where the kernel has no such tracepoint, "" where nothing works without it.
+	optional string
+	of       func(*bpf.SocketObjects) *ebpf.Program
 }
 
 var tracepoints = []tracepoint{
-	{"inet_sock_set_state", "seine_sock_state", "", func(o *bpf.SocketObjects) *ebpf.Program { return o.SeineSockState }},
-	{"tcp_rcv_space_adjust", "seine_sock_read", FeatureProcess, func(o *bpf.SocketObjects) *ebpf.Program { return o.SeineSockRead }},
-	{"tcp_receive_reset", "seine_sock_rst_in", FeatureTCP, func(o *bpf.SocketObjects) *ebpf.Program { return o.SeineSockRstIn }},
-	{"tcp_send_reset", "seine_sock_rst_out", FeatureTCP, func(o *bpf.SocketObjects) *ebpf.Program { return o.SeineSockRstOut }},
+	{"inet_sock_set_state", "seine_sock_state", "", "", func(o *bpf.SocketObjects) *ebpf.Program { return o.SeineSockState }},
+	{"tcp_rcv_space_adjust", "seine_sock_read", FeatureProcess, "", func(o *bpf.SocketObjects) *ebpf.Program { return o.SeineSockRead }},
+	{"tcp_receive_reset", "seine_sock_rst_in", FeatureTCP, "", func(o *bpf.SocketObjects) *ebpf.Program { return o.SeineSockRstIn }},
+	{"tcp_retransmit_synack", "seine_sock_synack", FeatureTCP, "", func(o *bpf.SocketObjects) *ebpf.Program { return o.SeineSockSynack }},
+	{"tcp_send_reset", "seine_sock_rst_out", FeatureTCP, "", func(o *bpf.SocketObjects) *ebpf.Program { return o.SeineSockRstOut }},
+	{
+		"inet_sk_error_report", "seine_sock_error", FeatureTCP, "before Linux 5.14 an unreachable server is told by the ICMP error alone, where that passes an interface",
+		func(o *bpf.SocketObjects) *ebpf.Program { return o.SeineSockError },
+	},
 }
 
 // openSockets loads what the features need, and nothing else, and attaches it.
@@ -106,6 +117,10 @@ func (s *sockets) open(c *Config) error {
 	s.closers = append(s.closers, closeFunc(s.stop))
 	for _, p := range wanted {
 		l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: p.name, Program: p.of(&s.objects)})
+		if p.optional != "" && errors.Is(err, os.ErrNotExist) {
+			s.lacks = append(s.lacks, p.optional)
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("attach to %s: %w", p.name, err)
 		}
@@ -163,6 +178,9 @@ func (c *Capture) socketFeatures() []Feature {
 			f.State, f.Means, f.Detail = Off, "none", c.socketsWhy
 		default:
 			f.State = Live
+			if f.Name == FeatureTCP && len(c.sockets.lacks) > 0 {
+				f.Detail += "; " + strings.Join(c.sockets.lacks, "; ")
+			}
 		}
 	}
 	return all
@@ -299,7 +317,7 @@ func (s *sockets) fact(r *bpf.SocketFacts, c clock) nat.Fact {
 
 // isTrouble tells whether a report is worth a record of its own.
 func isTrouble(r *bpf.SocketFacts, h *flow.TCPHealth) bool {
-	return r.Retransmits > 0 || h.Connect > flow.ConnectOK && h.Connect != flow.ConnectAborted
+	return r.Retransmits > 0 || h.Connect > flow.ConnectOK
 }
 
 // losses returns what is missing in facts.

@@ -161,8 +161,8 @@ func (c *connection) learn(u *use, f *Fact) {
 	if f.Socket.Process != nil {
 		h.owners[at] = f.Socket.Process
 	}
-	h.resets[at] += f.Socket.ResetsSent
-	h.resets[at.other()] += f.Socket.ResetsReceived
+	h.resets[at][at] += f.Socket.ResetsSent
+	h.resets[at][at.other()] += f.Socket.ResetsReceived
 	switch f.Socket.Role {
 	case Active:
 		u.openedBy[at] = true
@@ -198,15 +198,17 @@ func (c *connection) tellOwners(u *use, r *flow.Record) {
 
 // health is what facts tell of a use, by direction or by end: Up is the client's.
 type health struct {
-	faults  [2]flow.Faults
-	resets  [2]uint32
+	faults [2]flow.Faults
+	// resets are by the end that tells, then by the one that sent them: both ends may tell the same.
+	resets  [2][2]uint32
 	sockets [2]*Socket
 	owners  [2]*flow.Process
 }
 
 func (h *health) turn() {
 	h.faults[0], h.faults[1] = h.faults[1], h.faults[0]
-	h.resets[0], h.resets[1] = h.resets[1], h.resets[0]
+	r := h.resets
+	h.resets = [2][2]uint32{{r[1][1], r[1][0]}, {r[0][1], r[0][0]}}
 	h.sockets[0], h.sockets[1] = h.sockets[1], h.sockets[0]
 	h.owners[0], h.owners[1] = h.owners[1], h.owners[0]
 }
@@ -214,7 +216,8 @@ func (h *health) turn() {
 func (h *health) merge(o *health) {
 	for d := range h.faults {
 		h.faults[d] = h.faults[d].Plus(o.faults[d])
-		h.resets[d] += o.resets[d]
+		h.resets[d][Up] += o.resets[d][Up]
+		h.resets[d][Down] += o.resets[d][Down]
 		if h.sockets[d] == nil {
 			h.sockets[d] = o.sockets[d]
 		}
@@ -232,7 +235,8 @@ func (c *connection) tellPackets(u *use, k *interfaceCounts, r *flow.Record) {
 	}
 	up, down := k.marked(Up), k.marked(Down)
 	r.FwdFaults.ZeroWindows, r.RevFaults.ZeroWindows = uint64(up.ZeroWindows), uint64(down.ZeroWindows)
-	byClient, byServer := max(up.Resets, u.health.resets[Up]), max(down.Resets, u.health.resets[Down])
+	told := &u.health.resets
+	byClient, byServer := max(up.Resets, told[Up][Up], told[Down][Up]), max(down.Resets, told[Up][Down], told[Down][Down])
 	r.TCP.Resets = byClient + byServer
 	if byClient > 0 {
 		r.TCP.ResetBy |= flow.ResetByClient
@@ -244,12 +248,31 @@ func (c *connection) tellPackets(u *use, k *interfaceCounts, r *flow.Record) {
 		r.TCP.Handshake = uint32(min((u.acked-opened)/1000, math.MaxUint32))
 	}
 	switch {
-	case r.TCP.Connect != 0:
+	case r.TCP.Connect != 0 && r.TCP.Connect != flow.ConnectAborted:
 	case u.acked != 0:
 		r.TCP.Connect = flow.ConnectOK
+	case (u.opened || r.TCP.Connect == flow.ConnectAborted) && c.isUnreachable():
+		r.TCP.Connect = flow.ConnectUnreachable
 	case u.opened && down.Resets > 0 && u.flags[Down]&flow.SYN == 0:
 		r.TCP.Connect = flow.ConnectRefused
 	}
+}
+
+// The ICMP messages by which a packet's destination cannot be reached (RFC 792, RFC 4443).
+const (
+	unreachableV4 = 3
+	unreachableV6 = 1
+)
+
+// isUnreachable tells whether an ICMP error in the interval said that the connection's packets do not arrive.
+func (c *connection) isUnreachable() bool {
+	for i := range c.uses {
+		u := &c.uses[i]
+		if u.isError && (u.proto == flow.ICMPv4 && u.icmpType == unreachableV4 || u.proto == flow.ICMPv6 && u.icmpType == unreachableV6) {
+			return true
+		}
+	}
+	return false
 }
 
 // openedAt is when a use's first SYN passed, 0 where that was not seen.

@@ -110,4 +110,3 @@ func FuzzMeasure(f *testing.F) {
 		}
 	})
 }
-
