@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -57,15 +58,13 @@ func names() []string {
 	return all
 }
 
-// selectKernels returns the kernel of a name, or all of them where there is none.
-func selectKernels(name string) ([]*kernel, error) {
-	if name == "" {
-		return kernels, nil
+// selectKernels returns the kernel of a name, or all of them where there is none. The host's own may be left out.
+func selectKernels(name string, guests bool) ([]*kernel, error) {
+	selected := slices.DeleteFunc(slices.Clone(kernels), func(k *kernel) bool {
+		return name != "" && k.name != name || guests && k.machine == nil
+	})
+	if len(selected) == 0 {
+		return nil, fmt.Errorf("kernel %q: want one of %s", name, strings.Join(names(), ", "))
 	}
-	for _, k := range kernels {
-		if k.name == name {
-			return []*kernel{k}, nil
-		}
-	}
-	return nil, fmt.Errorf("kernel %q: want one of %s", name, strings.Join(names(), ", "))
+	return selected, nil
 }

@@ -10,7 +10,8 @@
 //
 // In a virtual machine nothing is skipped but what the kernel's version excuses (testkit.SinceKernel): a test that is
 // skipped for another reason, or that is named in suite.go and did not run, fails the kernel. Suites that would take too
-// long without KVM run with smaller bounds, which the tests themselves print.
+// long without KVM run with smaller bounds, which the tests themselves print. What failed runs once more in a fresh guest:
+// if it passes then it is reported as flaky, else it has failed.
 //
 // The verifier's statistics that the tests report are compared with docs/reference/kernels.md, which -write renews.
 package main
@@ -34,6 +35,7 @@ import (
 type options struct {
 	kernel, run string
 	write       bool
+	guests      bool
 	jobs        int
 	limit       time.Duration
 }
@@ -43,8 +45,9 @@ func main() {
 	flag.StringVar(&o.kernel, "kernel", "", "only the kernel of this name: "+strings.Join(names(), ", "))
 	flag.StringVar(&o.run, "run", "", "only the tests that match, as go test -run")
 	flag.BoolVar(&o.write, "write", false, "renew "+reference)
+	flag.BoolVar(&o.guests, "guests", false, "leave out the host's own kernel, whose tests go test has run")
 	flag.IntVar(&o.jobs, "jobs", 0, "virtual machines at a time (default: as memory and processors permit)")
-	flag.DurationVar(&o.limit, "limit", 25*time.Minute, "the longest that one kernel may take")
+	flag.DurationVar(&o.limit, "limit", 25*time.Minute, "the longest that one run of a kernel may take, and after which nothing is run again")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
@@ -59,7 +62,7 @@ func run(ctx context.Context, o options) error {
 	if _, err := regexp.Compile(o.run); err != nil {
 		return fmt.Errorf("-run %q: want a regular expression: %w", o.run, err)
 	}
-	wanted, err := selectKernels(o.kernel)
+	wanted, err := selectKernels(o.kernel, o.guests)
 	if err != nil {
 		return err
 	}
@@ -67,12 +70,18 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	work, err := os.MkdirTemp(cache, "work-")
+	unlock, err := lock(cache)
 	if err != nil {
 		return err
 	}
+	defer unlock()
+	work := filepath.Join(cache, "work")
+	// What an earlier run logged, and what one that was killed left behind, would be taken for this one's.
+	if err := errors.Join(os.RemoveAll(work), removeLogs(cache), os.Mkdir(work, 0o755)); err != nil {
+		return err
+	}
 	defer os.RemoveAll(work)
-	m := &matrix{options: o, cache: cache, work: work, out: newPrinter(os.Stdout)}
+	m := &matrix{options: o, cache: cache, work: work, out: newPrinter(os.Stdout), began: time.Now()}
 	if err := m.prepare(ctx, wanted); err != nil {
 		return err
 	}
@@ -91,12 +100,36 @@ func cacheDir() (string, error) {
 	return dir, os.MkdirAll(dir, 0o755)
 }
 
+// lock waits until no other run uses the cache.
+func lock(cache string) (unlock func() error, err error) {
+	file, err := os.Create(filepath.Join(cache, "lock"))
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", file.Name(), err), file.Close())
+	}
+	return file.Close, nil
+}
+
+func removeLogs(cache string) error {
+	var errs []error
+	for _, pattern := range []string{"*.log", "*.console"} {
+		found, err := filepath.Glob(filepath.Join(cache, pattern))
+		errs = append(errs, err)
+		for _, path := range found {
+			errs = append(errs, os.Remove(path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // verdict tells which kernels failed, or that there was nothing to fail.
 func verdict(results []*result) error {
 	var failed []string
 	tests := 0
 	for _, r := range results {
-		tests += r.passes + r.fails + r.skips
+		tests += len(r.outcomes)
 		if !r.passed() {
 			failed = append(failed, r.kernel.name)
 		}

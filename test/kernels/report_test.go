@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cavaliergopher/cpio"
 	"github.com/google/go-cmp/cmp"
@@ -17,51 +18,91 @@ import (
 // marked is a line of the test runner as -test.v=test2json marks it.
 func marked(line string) string { return "\x16" + line + "\n" }
 
-// TestRead gives what a guest may say to the reader and holds its judgement against the right one.
+// kernel1 and suite1 are what the tests here are about.
+var (
+	kernel1 = &kernel{name: "5.10", machine: amd64}
+	suite1  = suite{name: "one", pkg: "internal/one", tests: []string{"TestA"}, only: "^(TestA)$"}
+)
+
+const beginSuite1, allWell, allEnd = beginMark + "one\n", endMark + "0\n" + allMark + "\n", allMark + "\n"
+
+var (
+	passed, failed = marked("=== NAME  ") + "PASS\n", marked("=== NAME  ") + "FAIL\n"
+	passA          = marked("=== RUN   TestA") + marked("--- PASS: TestA (0.10s)")
+	failA          = marked("=== RUN   TestA") + "    a.go:2: wrong\n" + marked("--- FAIL: TestA (0.00s)")
+)
+
+// resultOf reads what a guest may say.
+func resultOf(t *testing.T, plan []suite, said string) (r *result, shown string) {
+	t.Helper()
+	var out bytes.Buffer
+	p := newPrinter(&out)
+	r = newResult(kernel1, plan)
+	if err := (&reader{result: r, p: p}).read(t.Context(), strings.NewReader(said)); err != nil {
+		t.Fatal(err)
+	}
+	p.verdict(r, "log")
+	return r, out.String()
+}
+
+// TestRead holds the reader's judgement against the right one.
 func TestRead(t *testing.T) {
-	one := suite{name: "one", pkg: "internal/one", tests: []string{"TestA"}}
-	defer func(was []suite) { suites = was }(suites)
-	suites = []suite{one}
-	const begin, end, all = beginMark + "one\n", endMark + "0\n", allMark + "\n"
-	passed, failed := marked("=== NAME  ")+"PASS\n", marked("=== NAME  ")+"FAIL\n"
-	pass := marked("=== RUN   TestA") + marked("--- PASS: TestA (0.10s)")
-	f := func(name, said, shown, problem string) {
+	f := func(name, said, shown, problem string, fails int) {
 		t.Run(name, func(t *testing.T) {
-			var out bytes.Buffer
-			p := newPrinter(&out)
-			r := newResult(kernels[0], "")
-			if err := r.read(t.Context(), strings.NewReader(said), p); err != nil {
-				t.Fatal(err)
+			r, out := resultOf(t, []suite{suite1}, said)
+			if !strings.Contains(out, shown) {
+				t.Errorf("shown %q, want %q in it", out, shown)
 			}
-			r.finish(p, "log")
-			if !strings.Contains(out.String(), shown) {
-				t.Errorf("shown %q, want %q in it", out.String(), shown)
+			if got := strings.Join(r.problems(), "; "); !strings.Contains(got, problem) || problem == "" && got != "" {
+				t.Errorf("problems %q, want %q", got, problem)
 			}
-			if got := strings.Join(r.problems, "; "); r.passed() != (problem == "") || !strings.Contains(got, problem) {
-				t.Errorf("passed %v, problems %q, want %q", r.passed(), got, problem)
+			if got := r.count("fail"); got != fails || r.passed() != (fails == 0 && problem == "") {
+				t.Errorf("%d tests failed, passed %v, want %d failed and problems %q", got, r.passed(), fails, problem)
 			}
 		})
 	}
-	f("all well", begin+pass+passed+end+all, "5.10       --- PASS: TestA (0.10s)\n", "")
-	f("skipped for the version", begin+marked("=== RUN   TestA")+"    a.go:1: x needs Linux 6.2, this is 5.10.0\n"+
-		marked("--- SKIP: TestA (0.00s)")+passed+end+all, "--- SKIP: TestA", "")
-	f("skipped for no reason", begin+marked("=== RUN   TestA")+marked("--- SKIP: TestA (0.00s)")+passed+end+all,
-		"--- SKIP: TestA", "TestA was skipped without a kernel version")
-	f("failed", begin+marked("=== RUN   TestA")+"    a.go:2: wrong\n"+marked("--- FAIL: TestA (0.00s)")+failed+endMark+"1\n"+all,
-		"a.go:2: wrong", "exit code 1")
-	f("did not run", begin+"testing: warning: no tests to run\nPASS\n"+end+all, "ok one", "TestA did not run")
-	f("ended in mid-test", begin+marked("=== RUN   TestA")+"    a.go:3: so far\n", "a.go:3: so far", "TestA did not end")
-	f("not begun", "", "FAIL", "did not end")
+	skipped := func(why string) string {
+		return marked("=== RUN   TestA") + why + marked("--- SKIP: TestA (0.00s)") + passed + allWell
+	}
+	f("all well", beginSuite1+passA+passed+allWell, "5.10       --- PASS: TestA (0.10s)\n", "", 0)
+	f("skipped for the version", beginSuite1+skipped("    a.go:1: x needs Linux 6.2, this is 5.10.0\n"),
+		"skipped 1: x needs Linux 6.2\n", "", 0)
+	f("not in this kernel", beginSuite1+skipped("    a.go:1: bonding is not in this kernel: no\n"),
+		"skipped 1: bonding is not in this kernel\n", "", 0)
+	f("skipped for no reason", beginSuite1+skipped(""), "skipped without a kernel version", "", 1)
+	f("skipped for another reason", beginSuite1+skipped("    a.go:1: short\n"), "skipped without a kernel version", "", 1)
+	f("failed", beginSuite1+failA+failed+endMark+"1\n"+allEnd, "a.go:2: wrong", "", 1)
+	f("exit code alone", beginSuite1+passA+"leaked\n"+endMark+"1\n"+allEnd, "leaked", "exit code 1", 0)
+	f("did not run", beginSuite1+"testing: warning: no tests to run\nPASS\n"+allWell, "FAIL one", "TestA did not run", 0)
+	f("ended in mid-test", beginSuite1+marked("=== RUN   TestA")+"    a.go:3: so far\n", "a.go:3: so far", "TestA did not end", 0)
+	f("not begun", "", "FAIL", "did not run", 0)
 }
 
-func TestExcuse(t *testing.T) {
-	for said, want := range map[string]bool{
-		"x needs Linux 6.2, this is 6.1.0-50": true, "bonding is not in this kernel: no": true, "short": false, "": false,
-	} {
-		if got := excuse.MatchString(said); got != want {
-			t.Errorf("%q excuses: %v, want %v", said, got, want)
-		}
+// TestAgain runs what failed once more.
+func TestAgain(t *testing.T) {
+	two := suite{name: "two", pkg: "internal/two"}
+	first := beginSuite1 + failA + failed + endMark + "1\n" + beginMark + "two\n" + marked("=== RUN   TestB") + "panic\n" + endMark + "2\n" + allEnd
+	f := func(name, second string, flaky []string, fails, problems int) {
+		t.Run(name, func(t *testing.T) {
+			r, _ := resultOf(t, []suite{suite1, two}, first)
+			plan := r.again()
+			if diff := cmp.Diff([]suite{suite1, two}, plan, cmp.AllowUnexported(suite{})); diff != "" {
+				t.Fatalf("plan (-want +got):\n%s", diff)
+			}
+			again, _ := resultOf(t, plan, second)
+			r.replace(again)
+			if diff := cmp.Diff(flaky, r.flaky); diff != "" {
+				t.Errorf("flaky (-want +got):\n%s", diff)
+			}
+			if r.count("fail") != fails || len(r.problems()) != problems {
+				t.Errorf("%d failed, problems %q; want %d and %d", r.count("fail"), r.problems(), fails, problems)
+			}
+		})
 	}
+	passTwo := beginMark + "two\n" + marked("=== RUN   TestB") + marked("--- PASS: TestB (0.10s)") + passed + allWell
+	f("passes", beginSuite1+passA+passed+endMark+"0\n"+passTwo, []string{"TestA", "suite two"}, 0, 0)
+	f("fails again", beginSuite1+failA+failed+endMark+"1\n"+passTwo, []string{"suite two"}, 1, 0)
+	f("does not run again", "", nil, 1, 2)
 }
 
 func TestCompareVersions(t *testing.T) {
@@ -132,20 +173,25 @@ func TestImage(t *testing.T) {
 }
 
 func TestArguments(t *testing.T) {
-	f := func(s suite, run, want string) {
+	f := func(s suite, run string, want ...string) {
 		t.Helper()
-		args := s.arguments(run)
-		if got := args[len(args)-1]; got != want {
-			t.Errorf("-run %q of %v: %q, want %q", run, s.tests, got, want)
+		defer func(was []suite) { suites = was }(suites)
+		suites = []suite{s}
+		var got []string
+		for _, s := range suitesOf(kernel1, run) {
+			got = append(got, s.arguments()...)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("-run %q of %v (-want +got):\n%s", run, s.tests, diff)
 		}
 	}
-	named := suite{tests: []string{"TestNATCases", "TestNATZones"}}
-	f(named, "", "-test.run=^(TestNATCases|TestNATZones)$")
-	f(named, "TestNAT", "-test.run=^(TestNATCases|TestNATZones)$")
-	f(named, "Zones/ipv4/fentry", "-test.run=^(TestNATZones)$/ipv4/fentry")
-	f(suite{}, "TestNAT", "-test.run=TestNAT")
-	f(suite{}, "", "-test.timeout=0s")
-	if got := named.matching("TestFlow"); len(got) != 0 {
-		t.Errorf("TestFlow matches %v, want none", got)
-	}
+	const verbose, limit = "-test.v=test2json", "-test.timeout=1m0s"
+	named := suite{limit: time.Minute, tests: []string{"TestNATCases", "TestNATZones"}}
+	f(named, "", verbose, limit, "-test.run=^(TestNATCases|TestNATZones)$")
+	f(named, "TestNAT", verbose, limit, "-test.run=^(TestNATCases|TestNATZones)$")
+	f(named, "Zones/ipv4/fentry", verbose, limit, "-test.run=^(TestNATZones)$/ipv4/fentry")
+	f(named, "TestFlow")
+	whole := suite{limit: time.Minute, short: true}
+	f(whole, "TestNAT", verbose, limit, "-test.short", "-test.run=TestNAT")
+	f(whole, "", verbose, limit, "-test.short")
 }

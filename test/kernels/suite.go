@@ -21,6 +21,8 @@ type suite struct {
 	on []*machine
 	// guest keeps the suite off the host's own kernel.
 	guest bool
+	// only is the pattern of the tests to run, "" for all of the package. It is set when a run is planned.
+	only string
 }
 
 // suites run in this order: the first finds the kernel without NAT.
@@ -59,35 +61,42 @@ func (s *suite) runsOn(k *kernel) bool {
 	return slices.Contains(s.on, k.machine)
 }
 
-// suitesOf returns those of a kernel that have tests which match run, a pattern as go test -run has it.
-func suitesOf(k *kernel, run string) []suite {
-	return slices.DeleteFunc(slices.Clone(suites), func(s suite) bool {
-		return !s.runsOn(k) || len(s.tests) > 0 && len(s.matching(run)) == 0
-	})
+// suitesOf returns those of a kernel, with the tests that match run, a pattern as go test -run has it. What follows its
+// first slash is for subtests.
+func suitesOf(k *kernel, run string) (plan []suite) {
+	top, below, found := strings.Cut(run, "/")
+	if found {
+		below = "/" + below
+	}
+	pattern := regexp.MustCompile(top)
+	for _, s := range suites {
+		tests := slices.DeleteFunc(slices.Clone(s.tests), func(name string) bool { return !pattern.MatchString(name) })
+		switch {
+		case !s.runsOn(k):
+		case len(s.tests) == 0:
+			s.only = run
+			plan = append(plan, s)
+		case len(tests) > 0:
+			plan = append(plan, s.naming(tests, below))
+		}
+	}
+	return plan
 }
 
-// matching returns the named tests that match run, whose elements behind a slash are for subtests.
-func (s *suite) matching(run string) []string {
-	top, _, _ := strings.Cut(run, "/")
-	pattern := regexp.MustCompile(top)
-	return slices.DeleteFunc(slices.Clone(s.tests), func(name string) bool { return !pattern.MatchString(name) })
+// naming returns the suite with the tests of these names alone; below is a pattern for their subtests.
+func (s suite) naming(tests []string, below string) suite {
+	s.tests, s.only = tests, "^("+strings.Join(tests, "|")+")$"+below
+	return s
 }
 
 // arguments are the test binary's.
-func (s *suite) arguments(run string) []string {
+func (s *suite) arguments() []string {
 	args := []string{"-test.v=test2json", "-test.timeout=" + s.limit.String()}
 	if s.short {
 		args = append(args, "-test.short")
 	}
-	if len(s.tests) > 0 {
-		_, rest, found := strings.Cut(run, "/")
-		run = "^(" + strings.Join(s.matching(run), "|") + ")$"
-		if found {
-			run += "/" + rest
-		}
-	}
-	if run != "" {
-		args = append(args, "-test.run="+run)
+	if s.only != "" {
+		args = append(args, "-test.run="+s.only)
 	}
 	return args
 }

@@ -38,7 +38,7 @@ func (s statistics) set(p program, kernel string, v statistic) {
 }
 
 // note keeps an attribute of a test, "PROGRAM|CONFIGURATION|INSTRUCTIONS|STATES".
-func (r *result) note(e *event) error {
+func (r *reader) note(e *event) error {
 	if e.Key != "verifier" || r.kernel.machine == nil {
 		return nil // The host's own kernel differs from host to host.
 	}
