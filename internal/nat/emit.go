@@ -77,9 +77,10 @@ func (t *Table) join(end flow.Time, last bool) {
 	t.pending.clear()
 }
 
-// welcome gathers a young observation where its connection is known; else it waits an interval.
+// welcome gathers a young observation where its connection is known; else it waits an interval. That may also be where its
+// tuple's last use is known alone.
 func (t *Table) welcome(o *Observation) {
-	if c := t.lookup(o); c != nil {
+	if c := t.lookup(o); c != nil && !c.mayBeUsedAgain(o) {
 		t.gather(c, o)
 		return
 	}

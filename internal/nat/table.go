@@ -282,6 +282,21 @@ func (c *connection) sentOpening(o *Observation) bool {
 	return false
 }
 
+// mayBeUsedAgain tells whether the observation opens a use of the connection's tuple that may have an entry of its own: no
+// packet of this interval, and none before, has shown that its opening packet is the connection's.
+func (c *connection) mayBeUsedAgain(o *Observation) bool {
+	if !c.tracked || !o.Opened[Up] && !o.Opened[Down] || c.sentOpening(o) {
+		return false
+	}
+	for i := range c.uses {
+		if !c.uses[i].opened {
+			return false
+		}
+	}
+	again := o.Opened[Up] && o.ISN[Up] == c.isn || o.Opened[Down] && o.ISN[Down] == c.isn
+	return c.opened != 0 && !again || len(c.uses) > 0
+}
+
 // countedAt tells whether the connection's counters came from the observation's interface before.
 func (c *connection) countedAt(o *Observation) bool { return c.chosen.index == o.Interface }
 

@@ -60,6 +60,25 @@ func TestReuseWithAnotherBackendAcrossIntervals(t *testing.T) {
 	s.endsWith(dnatLine + "2/1 vethC dnat conntrack")
 }
 
+// TestReuseAtAnIntervalsEnd swaps the flow map between the opening packet of a tuple's next use and its conntrack entry, of
+// which only the next interval tells.
+func TestReuseAtAnIntervalsEnd(t *testing.T) {
+	old := seen(client, service).on(vethC).sent(5).got(4).syn(1).at(800, 900).resolved(toBackend)
+	opening := func() sight { return seen(client, service).on(vethC).sent(1).at(990, 990) }
+	rest := []event{
+		seen(client, service).on(vethC).sent(7).got(6).at(10, 90).resolved(toOther),
+		seen(client, otherBackend).on(vethS).sent(8).got(6).syn(2).at(5, 90).resolved(toOther),
+	}
+	play(t, host{}).with(old, opening().syn(2)).gives(dnatLine + "5/4 vethC dnat conntrack").
+		with(rest...).endsWith(otherLine + "8/6 vethC dnat conntrack")
+	play(t, host{}).with(old).gives(dnatLine + "5/4 vethC dnat conntrack").with(opening().syn(2)).gives().
+		with(rest...).endsWith(otherLine + "8/6 vethC dnat conntrack")
+	// What never gets an entry of its own is the last use's.
+	play(t, host{}).with(old, opening().syn(2)).gives(dnatLine + "5/4 vethC dnat conntrack").endsWith(dnatLine + "1/0 vethC dnat conntrack")
+	// The same opening packet on its way is no other use.
+	play(t, host{}).with(old, opening().syn(1)).gives(dnatLine + "6/4 vethC dnat conntrack")
+}
+
 // TestLateEndOfAnOldLife sees the last packets of a connection in the interval in which its tuple is used again.
 func TestLateEndOfAnOldLife(t *testing.T) {
 	s := play(t, host{})
