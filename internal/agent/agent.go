@@ -102,19 +102,22 @@ func New(cfg Config, log *slog.Logger) (*Agent, error) {
 	if a.locality, err = newLocality(cfg.NetNS, a.capture.InterfaceName, cfg.Watched); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
-	source, useNetlink := a.capture.Source()
-	if useNetlink {
+	if _, useNetlink := a.capture.Source(); useNetlink {
 		if a.netlink, err = openNetlink(cfg.NetNS, log); err != nil {
-			return nil, errors.Join(fmt.Errorf("NAT source ctnetlink: %w", err), a.Close())
+			err = a.capture.WithoutEvents(err)
+		}
+		if err != nil {
+			return nil, errors.Join(err, a.Close())
 		}
 	}
+	source, useNetlink := a.capture.Source()
 	if cfg.Sampling > 1 && source != flow.NoSource {
 		if a.resolver, err = openResolver(cfg.NetNS); err != nil {
 			return nil, errors.Join(err, a.Close())
 		}
 	}
 	hold := flow.Time(0)
-	if source == flow.NoSource {
+	if cfg.NATSource == capture.SourceNone {
 		hold = -1
 	}
 	a.table = nat.NewTable(nat.Config{

@@ -20,6 +20,8 @@ type choice struct {
 	source  flow.NATSource
 	netlink bool
 	why     string
+	// refused tells of each better choice why it was not made.
+	refused []string
 	// probing is the probe at work.
 	probing closers
 }
@@ -79,8 +81,8 @@ func loadBest(c *Config, rules []bpf.FilterRule, ns *namespace, log *slog.Logger
 		}
 		o, probe, err := a.open(k, c, rules, ns)
 		if err == nil {
-			a.choice.why = a.choice.explain(refused)
-			a.choice.probing = probe
+			a.choice.refused, a.choice.probing = refused, probe
+			a.choice.why = a.choice.explain()
 			return o, a.choice, nil
 		}
 		log.Debug("source of translations not used", "source", a.choice.label(a.name), "error", fmt.Sprintf("%+v", err))
@@ -112,11 +114,27 @@ func (a *attempt) open(k *kernel, c *Config, rules []bpf.FilterRule, ns *namespa
 }
 
 // explain tells what the choice does, and why no better one was made.
-func (c choice) explain(refused []string) string {
-	if len(refused) == 0 {
+func (c choice) explain() string {
+	if len(c.refused) == 0 {
 		return c.describe()
 	}
-	return c.describe() + "; better ones that do not work here: " + strings.Join(refused, "; ")
+	return c.describe() + "; better ones that do not work here: " + strings.Join(c.refused, "; ")
+}
+
+// WithoutEvents tells that conntrack's events, which Source asked for, are not to be had. It returns an error where they
+// were asked for by name. Else the capture goes on with what else there is, and its status says so.
+func (c *Capture) WithoutEvents(why error) error {
+	if c.config.NATSource != SourceAuto {
+		return fmt.Errorf("NAT source %s: %w", SourceCTNetlink, why)
+	}
+	to := c.chosen()
+	to.netlink, to.refused = false, append(to.refused, fmt.Sprintf("%s: %v", SourceCTNetlink, why))
+	if to.source == flow.CTNetlink {
+		to.source = flow.NoSource
+	}
+	to.why = to.explain()
+	c.choose(to)
+	return nil
 }
 
 func (c choice) label(name string) string {

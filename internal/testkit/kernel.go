@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,6 +59,40 @@ func Lacks(t testing.TB, feature string, err error) {
 	}
 	t.Skipf("%s is not in this kernel: %v", feature, err)
 }
+
+// RequireGuest skips the test outside of the virtual machines of `make check-kernels`: it changes settings of the whole
+// machine. Those machines run it, as test/kernels fails where a test that it names does not run.
+func RequireGuest(t testing.TB) {
+	t.Helper()
+	if os.Getenv(wholeKernel) == "" {
+		t.Skip("changes the whole machine: runs in virtual machines alone (make check-kernels)")
+	}
+}
+
+// UnloadNetfilter removes netfilter's modules from the kernel once nothing uses them. It fails the test where conntrack
+// stays, else it is as if none had been loaded.
+func UnloadNetfilter(t testing.TB) {
+	t.Helper()
+	for deadline := time.Now().Add(IOTimeout); ; time.Sleep(100 * time.Millisecond) {
+		loaded, err := os.ReadFile("/proc/modules")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains("\n"+string(loaded), "\nnf_conntrack ") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("nf_conntrack is still in use: %s", loaded)
+		}
+		for line := range strings.Lines(string(loaded)) {
+			if words := strings.Fields(line); netfilter.MatchString(words[0]) && words[2] == "0" {
+				_ = exec.Command("rmmod", words[0]).Run() // It may have come into use, which the next round tells.
+			}
+		}
+	}
+}
+
+var netfilter = regexp.MustCompile(`^(nf_|nft_|xt_|x_tables|ip_tables|ip6_tables|iptable_|ip6table_|nfnetlink)`)
 
 // LoadModule loads a module of the kernel. A kernel that has it built in needs none, so an error is for the test to find
 // by what is missing then.

@@ -38,7 +38,7 @@ func NewNS(t testing.TB, name string) *NS {
 		t.Fatalf("make namespace %s: %v", name, err)
 	}
 	t.Cleanup(func() { file.Close() })
-	handle, err := netlink.NewHandleAt(netns.NsHandle(file.Fd()))
+	handle, err := netlink.NewHandleAt(netns.NsHandle(file.Fd()), unix.NETLINK_ROUTE)
 	if err != nil {
 		t.Fatalf("open netlink in namespace %s: %v", name, err)
 	}
