@@ -202,6 +202,9 @@ func (m *matrix) inGuest(ctx context.Context, r *result, read func(io.Reader) er
 	defer os.Remove(g.initramfs)
 	err = g.run(ctx, read)
 	r.spent = g.spent
+	for _, line := range g.complaints() {
+		r.fault(&r.plan[len(r.plan)-1], "the kernel says "+line)
+	}
 	if err == nil && !r.ended {
 		err = fmt.Errorf("the guest ended before its tests did")
 	}

@@ -25,8 +25,9 @@ type suite struct {
 	only string
 }
 
-// suites run in this order: the first finds the kernel without NAT.
+// suites run in this order: the first find the kernel without conntrack, then without NAT.
 var suites = []suite{
+	{name: "conntrack-later", pkg: "internal/agent", limit: 3 * time.Minute, guest: true, tests: []string{"TestConntrackLoadedLater"}},
 	{name: "nat-later", pkg: "internal/agent", limit: 3 * time.Minute, guest: true, tests: []string{"TestNATLoadedLater"}},
 	{name: "capture", pkg: "internal/capture", limit: 12 * time.Minute, on: []*machine{amd64, arm64}},
 	{name: "testkit", pkg: "internal/testkit", limit: 5 * time.Minute},
