@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/seine-net/seine/internal/flow"
@@ -107,6 +108,19 @@ func fewKinds(t *testing.T) []testkit.RuleKind {
 		return natKinds[:1]
 	}
 	return natKinds
+}
+
+// fewSources are the sources of this kernel, or with go test -short the best of them and conntrack's events: for tests
+// whose outcome hardly depends on the source.
+func fewSources(t *testing.T) []natSource {
+	t.Helper()
+	if !testing.Short() {
+		return natSources
+	}
+	has := slices.DeleteFunc(slices.Clone(natSources), func(s natSource) bool { return !testkit.IsKernel(t, s.wholeSince) })
+	few := []natSource{has[0], has[len(has)-1]}
+	t.Logf("by %s and %s only, as go test -short asks for", few[0], few[1])
+	return few
 }
 
 // TestNATCases sends each case's traffic through a node with an agent and holds all that it reports against

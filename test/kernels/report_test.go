@@ -105,6 +105,29 @@ func TestAgain(t *testing.T) {
 	f("does not run again", "", nil, 1, 2)
 }
 
+// TestFailedBelow narrows what runs again to the subtests that failed.
+func TestFailedBelow(t *testing.T) {
+	f := func(want string, failed ...string) {
+		t.Helper()
+		r := newResult(kernel1, []suite{suite1})
+		for _, name := range append(failed, "TestA") {
+			r.outcomes[testName{"one", name}] = "fail"
+		}
+		r.outcomes[testName{"one", "TestA/well"}] = "pass"
+		r.outcomes[testName{"other", "TestA/b"}] = "fail"
+		if got := r.failedBelow(&suite1); got != want {
+			t.Errorf("%q failed: %q, want %q", failed, got, want)
+		}
+	}
+	f("")
+	f("/^(b)$", "TestA/b")
+	f("/^(b)$/^(c)$", "TestA/b", "TestA/b/c", "TestA/b/c/d", "TestA/b/c/d/e")
+	f("/^(b|x)$/^(c|y)$", "TestA/b", "TestA/b/c", "TestA/x", "TestA/x/y")
+	f("/^(b|x)$", "TestA/b", "TestA/b/c", "TestA/x")
+	f("", "TestA/b", "TestB")
+	f(`/^(packet's_\+)$`, "TestA/packet's_+")
+}
+
 func TestCompareVersions(t *testing.T) {
 	f := func(older, newer string) {
 		t.Helper()

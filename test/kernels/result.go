@@ -2,6 +2,7 @@ package main
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -81,10 +82,46 @@ func (r *result) again() (plan []suite) {
 		if len(r.faults[s.name]) > 0 {
 			plan = append(plan, s)
 		} else if tests := r.failedIn(&s); len(tests) > 0 {
-			plan = append(plan, s.naming(tests, ""))
+			plan = append(plan, s.naming(tests, r.failedBelow(&s)))
 		}
 	}
 	return plan
+}
+
+// againDepth is to how many levels the subtests that failed are told from those that did not: a deeper one may need its
+// siblings.
+const againDepth = 3
+
+// failedBelow returns a pattern for the subtests that failed, "" where a test itself did. At each level it matches what
+// failed in any of the suite's tests.
+func (r *result) failedBelow(s *suite) (pattern string) {
+	levels, depth := make([]map[string]bool, againDepth), againDepth
+	for name, outcome := range r.outcomes {
+		if name.suite != s.name || outcome != "fail" || r.hasFailedBelow(name) {
+			continue
+		}
+		parts := strings.Split(name.test, "/")
+		depth = min(depth, len(parts))
+		for i, part := range parts[:min(len(parts), againDepth)] {
+			if levels[i] == nil {
+				levels[i] = make(map[string]bool)
+			}
+			levels[i][regexp.QuoteMeta(part)] = true
+		}
+	}
+	for _, names := range levels[1:depth] {
+		pattern += "/^(" + strings.Join(slices.Sorted(maps.Keys(names)), "|") + ")$"
+	}
+	return pattern
+}
+
+func (r *result) hasFailedBelow(of testName) bool {
+	for name, outcome := range r.outcomes {
+		if name.suite == of.suite && outcome == "fail" && strings.HasPrefix(name.test, of.test+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // replace puts what came of a second run in the place of the first, and notes what differs.
