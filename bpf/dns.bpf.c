@@ -315,9 +315,11 @@ SUBPROGRAM hand_over(struct __sk_buff *skb, const struct place *p, bool egress)
 	e->proto = p->proto;
 	e->egress = egress;
 	/* An offloaded super-packet's own length may not be in its header. */
-	length = p->proto == PROTO_TCP && skb->gso_segs > 1 ? skb->len : p->end;
-	if (length > skb->len)
-		length = skb->len;
+	length = skb->len;
+	/* Else the compiler makes one load of two, from pointers of two kinds. */
+	barrier_var(length);
+	if ((p->proto != PROTO_TCP || skb->gso_segs <= 1) && length > p->end)
+		length = p->end;
 	length = length > payload ? length - payload : 0;
 	e->length = length;
 	captured = length;

@@ -26,11 +26,22 @@ type encoder interface {
 var outputs = []struct {
 	name string
 	make func() encoder
+	// queries makes the encoder of DNS queries, where the format has one.
+	queries func() encoder
 }{
-	{"json", func() encoder { return flow.NewJSON(flow.DefaultFields(flow.Connections)) }},
-	{"netobserv", func() encoder { return flow.NetObserv{} }},
-	{"table", func() encoder { return flow.NewTable(flow.ConnectionColumns()) }},
-	{"csv", func() encoder { return flow.NewCSV(flow.DefaultFields(flow.Connections)) }},
+	{
+		"json", func() encoder { return flow.NewJSON(flow.DefaultFields(flow.Connections)) },
+		func() encoder { return flow.NewJSON(flow.DefaultFields(flow.Queries)) },
+	},
+	{"netobserv", func() encoder { return flow.NetObserv{} }, nil},
+	{
+		"table", func() encoder { return flow.NewTable(flow.ConnectionColumns()) },
+		func() encoder { return flow.NewTable(flow.QueryColumns()) },
+	},
+	{
+		"csv", func() encoder { return flow.NewCSV(flow.DefaultFields(flow.Connections)) },
+		func() encoder { return flow.NewCSV(flow.DefaultFields(flow.Queries)) },
+	},
 }
 
 func newEncoder(name string) (encoder, error) {
@@ -44,11 +55,44 @@ func newEncoder(name string) (encoder, error) {
 	return nil, fmt.Errorf("output %q: want one of %s", name, strings.Join(names, ", "))
 }
 
+// newQueryEncoder makes an encoder of DNS queries.
+func newQueryEncoder(name string) (encoder, error) {
+	for _, o := range outputs {
+		if o.name == name && o.queries != nil {
+			return o.queries(), nil
+		}
+	}
+	return nil, fmt.Errorf("--dataset dns does not go with output %q: want json, table or csv", name)
+}
+
+// sinks are who takes the records of each dataset; nil is nobody.
+type sinks struct{ flows, queries func([]flow.Record) error }
+
+// exportTo writes the records of one dataset.
+func exportTo(export, dataset, output string, log *slog.Logger) (to sinks, err error) {
+	enc, err := newEncoder(output)
+	if err != nil {
+		return to, err
+	}
+	switch dataset {
+	case flow.Connections.String():
+		to.flows, err = exportSink(export, enc, log)
+	case flow.Queries.String():
+		if enc, err = newQueryEncoder(output); err == nil {
+			to.flows = func([]flow.Record) error { return nil }
+			to.queries, err = exportSink(export, enc, log)
+		}
+	default:
+		err = fmt.Errorf("--dataset %q: want flows or dns", dataset)
+	}
+	return to, err
+}
+
 func newAgentCommand() *cobra.Command {
 	var f captureFlags
 	var send sendFlags
 	var named nameFlags
-	var export, output string
+	var export, output, dataset string
 	c := &cobra.Command{
 		Use:   "agent",
 		Short: "Capture on this node, and send the records to a server or write them",
@@ -60,20 +104,16 @@ func newAgentCommand() *cobra.Command {
 			if export != "stdout" && send.server == "" {
 				return fmt.Errorf("--export %q: want stdout", export)
 			}
-			enc, err := newEncoder(output)
-			if err != nil {
-				return err
-			}
 			log, err := f.finish(os.Stderr)
 			if err != nil {
 				return err
 			}
-			sink, err := exportSink(export, enc, log)
+			to, err := exportTo(export, dataset, output, log)
 			if err != nil {
 				return err
 			}
 			letGarbage(agentGarbage)
-			stop, err := named.forAgent(cmd.Context(), &f, sink != nil, log)
+			stop, err := named.forAgent(cmd.Context(), &f, to.flows != nil, log)
 			if err != nil {
 				return err
 			}
@@ -91,11 +131,12 @@ func newAgentCommand() *cobra.Command {
 			ctx, cancel := f.context(cmd.Context())
 			defer cancel()
 			defer serveStatus(ctx, a, log)()
-			return sent.run(ctx, a, sink, log)
+			return sent.run(ctx, a, to, log)
 		},
 	}
 	f.add(c.Flags(), 5*time.Second)
 	c.Flags().StringVar(&export, "export", "stdout", "`WHERE` records are written: stdout; with --server nowhere, unless it is given")
+	c.Flags().StringVar(&dataset, "dataset", flow.Connections.String(), "`WHAT` is written: flows, a record for each connection in an interval, or dns, one for each query")
 	send.add(c.Flags())
 	named.add(c.Flags(), true)
 	c.Flags().StringVarP(&output, "output", "o", "json", "`HOW`: json (a record a line), netobserv, table or csv")

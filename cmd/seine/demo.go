@@ -178,6 +178,7 @@ func runStored(ctx context.Context, keep *demoService, a *agent.Agent, show func
 	if err != nil {
 		return errors.Join(err, a.Close())
 	}
+	a.OnQueries(sender.SinkQueries)
 	err = a.Run(ctx, both(sender.Sink, show))
 	keep.captures.end()
 	return errors.Join(err, sender.Close())

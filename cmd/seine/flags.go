@@ -16,6 +16,7 @@ import (
 
 	"github.com/seine-net/seine/internal/agent"
 	"github.com/seine-net/seine/internal/capture"
+	"github.com/seine-net/seine/internal/dns"
 	"github.com/seine-net/seine/internal/query"
 )
 
@@ -28,6 +29,7 @@ type captureFlags struct {
 	filterDefault string
 	logLevel      string
 	duration      time.Duration
+	dnsPorts      []uint
 }
 
 func (f *captureFlags) add(s *pflag.FlagSet, interval time.Duration) {
@@ -43,6 +45,8 @@ func (f *captureFlags) add(s *pflag.FlagSet, interval time.Duration) {
 	s.StringVar(&c.Attach, "attach", "auto", "`HOW` programs are attached: auto, tcx or clsact")
 	s.StringVar(&c.Position, "position", "head", "`WHERE` among other programs: head sees packets before others take them, tail what they left")
 	s.StringSliceVar(&c.Features, "features", capture.Features, "what is told beside volumes and translations, a `LIST`: "+strings.Join(capture.Features, ", ")+"; or none")
+	s.UintSliceVar(&f.dnsPorts, "dns-port", []uint{53}, fmt.Sprintf("`PORT` of resolvers, may be repeated, at most %d", capture.MaxDNSPorts))
+	s.DurationVar(&c.DNSTimeout, "dns-timeout", dns.DefaultTimeout, "how long an answer to a DNS query is waited for")
 	s.StringVar(&c.Node, "node", "", "`NAME` of this node in records (default the host name)")
 	s.StringVar(&c.NetNS, "netns", "", "network namespace to watch, a `PATH` such as /proc/PID/ns/net (default the own)")
 	s.DurationVar(&f.duration, "duration", 0, "end by itself after this time; 0 means to go on until stopped")
@@ -66,10 +70,14 @@ func (f *captureFlags) finish(logTo io.Writer) (*slog.Logger, error) {
 		{"max-flows", f.config.MaxFlows, f.config.MaxFlows == 0 || f.config.MaxFlows > maxMaxFlows},
 		{"interval", f.config.Interval, f.config.Interval < agent.MinInterval},
 		{"duration", f.duration, f.duration < 0},
+		{"dns-timeout", f.config.DNSTimeout, f.config.DNSTimeout < minDNSTimeout},
 	} {
 		if refused.holds {
 			return nil, fmt.Errorf("--%s %v: want %s", refused.flag, refused.value, accepted[refused.flag])
 		}
+	}
+	if err := f.takeDNSPorts(); err != nil {
+		return nil, err
 	}
 	if err := f.config.Check(); err != nil {
 		return nil, err
@@ -78,6 +86,21 @@ func (f *captureFlags) finish(logTo io.Writer) (*slog.Logger, error) {
 		return nil, err
 	}
 	return newLogger(logTo, f.logLevel)
+}
+
+// minDNSTimeout is the shortest time that an answer is waited for.
+const minDNSTimeout = 100 * time.Millisecond
+
+// takeDNSPorts passes the ports on.
+func (f *captureFlags) takeDNSPorts() error {
+	f.config.DNSPorts = nil
+	for _, port := range f.dnsPorts {
+		if port == 0 || port > math.MaxUint16 {
+			return fmt.Errorf("--dns-port %d: want a port from 1 to %d; DNS is left out by --features", port, math.MaxUint16)
+		}
+		f.config.DNSPorts = append(f.config.DNSPorts, uint16(port))
+	}
+	return nil
 }
 
 // checkNetNS refuses a path that does not lead to a network namespace; see ioctl_ns(2).
@@ -102,12 +125,13 @@ var wholeLines = fmt.Sprintf("a whole number from 1 to %d", query.MaxLimit)
 
 // accepted says what flags take that have a range.
 var accepted = map[string]string{
-	"sampling":  fmt.Sprintf("a whole number from 1 to %d", uint32(math.MaxUint32)),
-	"max-flows": fmt.Sprintf("a whole number from 1 to %d", maxMaxFlows),
-	"interval":  fmt.Sprintf("a time with its unit, such as 500ms, 5s or 1m, of at least %v", agent.MinInterval),
-	"last":      wholeLines,
-	"limit":     wholeLines,
-	"duration":  "a time with its unit, such as 500ms, 5s or 1m, or 0 to go on until stopped",
+	"sampling":    fmt.Sprintf("a whole number from 1 to %d", uint32(math.MaxUint32)),
+	"max-flows":   fmt.Sprintf("a whole number from 1 to %d", maxMaxFlows),
+	"interval":    fmt.Sprintf("a time with its unit, such as 500ms, 5s or 1m, of at least %v", agent.MinInterval),
+	"dns-timeout": fmt.Sprintf("a time with its unit, such as 5s or 500ms, of at least %v", minDNSTimeout),
+	"last":        wholeLines,
+	"limit":       wholeLines,
+	"duration":    "a time with its unit, such as 500ms, 5s or 1m, or 0 to go on until stopped",
 }
 
 // flagError puts what a flag takes in place of what its parser said.

@@ -92,6 +92,7 @@ func serveAndWatch(ctx context.Context, f *captureFlags, s *service, c *captures
 		return errors.Join(err, a.Close(), stop())
 	}
 	show.sink = both(sender.Sink, show.sink)
+	a.OnQueries(sender.SinkQueries)
 	err = watch(ctx, c, a, show)
 	return errors.Join(err, sender.Close(), stop())
 }

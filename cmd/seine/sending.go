@@ -13,7 +13,6 @@ import (
 
 	"github.com/seine-net/seine/internal/agent"
 	"github.com/seine-net/seine/internal/credential"
-	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/wire"
 )
 
@@ -90,18 +89,15 @@ func (d *delivery) abandon() error {
 	return d.sender.Close()
 }
 
-// run runs an agent with a sink that sends, too, and then delivers what is left.
-func (d *delivery) run(ctx context.Context, a *agent.Agent, sink func([]flow.Record) error, log *slog.Logger) error {
+// run runs an agent with sinks that send, too, and then delivers what is left.
+func (d *delivery) run(ctx context.Context, a *agent.Agent, to sinks, log *slog.Logger) error {
 	if d == nil {
-		return a.Run(ctx, sink)
+		a.OnQueries(to.queries)
+		return a.Run(ctx, to.flows)
 	}
 	d.captures.begin(a)
-	if sink == nil {
-		sink = d.sender.Sink
-	} else {
-		sink = both(d.sender.Sink, sink)
-	}
-	err := a.Run(ctx, sink)
+	a.OnQueries(both(d.sender.SinkQueries, to.queries))
+	err := a.Run(ctx, both(d.sender.Sink, to.flows))
 	d.captures.end()
 	return errors.Join(err, d.close(log))
 }

@@ -270,8 +270,11 @@ func consoleText(url string) string {
 	return url + "/"
 }
 
-// both gives records to two sinks, one after the other.
+// both gives records to two sinks, one after the other; the second may be nil.
 func both(first, second func([]flow.Record) error) func([]flow.Record) error {
+	if second == nil {
+		return first
+	}
 	return func(batch []flow.Record) error {
 		if err := first(batch); err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seine-net/seine/internal/capture"
+	"github.com/seine-net/seine/internal/dns"
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/nat"
 	"github.com/seine-net/seine/internal/nat/ctnetlink"
@@ -33,6 +34,8 @@ type Config struct {
 	Watched func(netip.Addr) bool
 	// MoreFeatures tells of more than the capture, for the status; nil is nothing more.
 	MoreFeatures func() []capture.Feature
+	// DNSTimeout is how long an answer is waited for; default dns.DefaultTimeout.
+	DNSTimeout time.Duration
 }
 
 // Namer puts names to the endpoints of records.
@@ -56,14 +59,18 @@ const (
 
 // Agent watches one network namespace.
 type Agent struct {
-	config    Config
-	log       *slog.Logger
-	capture   *capture.Capture
-	locality  *locality
-	netlink   *ctnetlink.Source
-	resolver  *ctnetlink.Resolver
-	unasked   atomic.Uint64
-	table     *nat.Table
+	config   Config
+	log      *slog.Logger
+	capture  *capture.Capture
+	locality *locality
+	netlink  *ctnetlink.Source
+	resolver *ctnetlink.Resolver
+	unasked  atomic.Uint64
+	table    *nat.Table
+	dns      *dns.Tracker
+	queries  func([]flow.Record) error
+	// host holds the host's own addresses.
+	host      atomic.Pointer[map[netip.Addr]bool]
 	started   time.Time
 	learnt    learnt
 	statusMu  sync.Mutex
@@ -95,13 +102,15 @@ func New(cfg Config, log *slog.Logger) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{config: cfg, log: log, started: time.Now()}
+	a.trackDNS()
 	var err error
-	if a.capture, err = capture.Open(cfg.Config, log); err != nil {
+	if a.capture, err = capture.Open(a.config.Config, log); err != nil {
 		return nil, err
 	}
 	if a.locality, err = newLocality(cfg.NetNS, a.capture.InterfaceName, cfg.Watched); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
+	a.refreshLocality()
 	if _, useNetlink := a.capture.Source(); useNetlink {
 		if a.netlink, err = openNetlink(cfg.NetNS, log); err != nil {
 			err = a.capture.WithoutEvents(err)
@@ -229,9 +238,7 @@ func (a *Agent) loop(ctx context.Context, sink func([]flow.Record) error) error 
 
 // evict makes one interval's records.
 func (a *Agent) evict(last bool, sink func([]flow.Record) error) error {
-	if err := a.locality.refresh(); err != nil {
-		a.log.Debug("local addresses not read", "error", err)
-	}
+	a.refreshLocality()
 	e, err := a.capture.Evict(a.table.Add, a.table.Learn, a.table.AddFacts)
 	if err != nil {
 		return fmt.Errorf("evict: %w", err)
@@ -241,11 +248,12 @@ func (a *Agent) evict(last bool, sink func([]flow.Record) error) error {
 	records := 0
 	err = a.table.Finish(e.End, last, func(batch []flow.Record) error {
 		records += len(batch)
-		if a.config.Namer != nil {
-			a.config.Namer.Name(batch)
-		}
+		a.name(batch)
 		return sink(batch)
 	})
+	if err == nil {
+		err = a.tellQueries(e.End, last)
+	}
 	a.note(e, records)
 	if err != nil {
 		return fmt.Errorf("deliver records: %w", err)

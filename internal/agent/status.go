@@ -71,6 +71,7 @@ func (a *Agent) losses() []capture.Loss {
 	out := []capture.Loss{
 		{Reason: "connections_forgotten", Count: a.joined.Forgotten, Detail: "connections forgotten as too many were remembered: orientation may be guessed anew"},
 	}
+	out = append(out, a.dnsLosses()...)
 	if a.resolver != nil {
 		out = append(out, capture.Loss{
 			Reason: "connections_not_asked", Count: a.unasked.Load(), Detail: "sampled connections that conntrack was not asked about as there were too many: perhaps without backend",

@@ -35,6 +35,9 @@ type Capture struct {
 	socketsWhy string
 	closers    closers
 	attachWhy  string
+	// messages is nil where DNS is off; dnsWhy is why it does not work.
+	messages *messages
+	dnsWhy   error
 	// unfinished are translations of first packets that were on their way at the last eviction.
 	unfinished map[bpf.TranslationKey]bpf.Translation
 }
@@ -83,7 +86,21 @@ func (c *Capture) open(rules []bpf.FilterRule, selector selector) (err error) {
 	}
 	c.closers = append(c.closers, c.overflow)
 	c.openSockets()
+	c.openMessages()
 	return c.attachInterfaces(selector)
+}
+
+// openMessages prepares DNS where it is asked for. Without it all else works.
+func (c *Capture) openMessages() {
+	if !c.config.FollowsDNS() || c.config.DNS == nil {
+		return
+	}
+	if c.messages, c.dnsWhy = openMessages(c.config.DNSPorts, c.config.DNS); c.dnsWhy != nil {
+		c.dnsWhy = explain(c.dnsWhy)
+		c.log.Warn("DNS is not watched", "error", c.dnsWhy)
+		return
+	}
+	c.closers = append(c.closers, c.messages)
 }
 
 // attachInterfaces chooses how to attach, and does so to what is there. The interfaces are closed before what their
@@ -98,11 +115,21 @@ func (c *Capture) attachInterfaces(selector selector) error {
 		return explain(fmt.Errorf("open netlink: %w", err))
 	}
 	c.interfaces = &interfaces{
-		handle: handle, space: c.space, selector: selector, attacher: attacher, programs: c.objects, log: c.log,
+		handle: handle, space: c.space, selector: selector, attacher: attacher, programs: c.programs(), log: c.log,
 		attached: make(map[uint32]*iface), names: make(map[uint32]string), failed: make(map[uint32]string),
 	}
 	c.closers = append(c.closers, c.interfaces)
 	return c.interfaces.reconcile()
+}
+
+// programs are what goes to each interface: what counts first, which must.
+func (c *Capture) programs() []programs {
+	o := c.objects
+	all := []programs{{in: o.SeineIn, out: o.SeineOut, inL3: o.SeineInL3, outL3: o.SeineOutL3}}
+	if c.messages != nil {
+		all = append(all, c.messages.programs())
+	}
+	return all
 }
 
 func (c *Capture) chooseAttacher() (attacher, error) {
@@ -216,6 +243,11 @@ func (c *Capture) Evict(add func([]nat.Observation), learn func([]nat.Translatio
 	}
 	if c.sockets != nil {
 		if err := c.sockets.evict(clock, tell); err != nil {
+			return e, err
+		}
+	}
+	if c.messages != nil {
+		if err := c.messages.flush(); err != nil {
 			return e, err
 		}
 	}

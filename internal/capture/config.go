@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/seine-net/seine/internal/dns"
 )
 
 // Config says what to capture and how.
@@ -32,21 +34,30 @@ type Config struct {
 	Position string
 	// Features are what is told beside volumes and translations: see Features. Nil is all.
 	Features []string
+	// DNSPorts are the ports of resolvers, at most MaxDNSPorts, whose packets go to DNS; none, or no DNS, loads nothing.
+	DNSPorts []uint16
+	DNS      func(*dns.Packet)
 }
 
 // The names of Features.
 const (
 	FeatureTCP     = "tcp"
 	FeatureProcess = "process"
+	FeatureDNS     = "dns"
 	// FeatureNone stands for none of them.
 	FeatureNone = "none"
 )
 
 // Features lists the values of Config.Features.
-var Features = []string{FeatureTCP, FeatureProcess}
+var Features = []string{FeatureTCP, FeatureProcess, FeatureDNS}
 
 // has tells whether a feature is wanted.
 func (c *Config) has(feature string) bool { return slices.Contains(c.Features, feature) }
+
+// FollowsDNS tells whether DNS is wanted.
+func (c *Config) FollowsDNS() bool {
+	return len(c.DNSPorts) > 0 && (c.Features == nil || c.has(FeatureDNS))
+}
 
 // The names of NATSource.
 const (
@@ -84,6 +95,9 @@ func (c *Config) normalize() error {
 	}
 	if r := c.RingBytes; r < 4096 || r&(r-1) != 0 {
 		return fmt.Errorf("ring size %d: want a power of two of at least 4096", r)
+	}
+	if len(c.DNSPorts) > MaxDNSPorts {
+		return fmt.Errorf("%d DNS ports: want at most %d", len(c.DNSPorts), MaxDNSPorts)
 	}
 	for _, e := range []struct {
 		name, value string

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -31,13 +32,16 @@ type iface struct {
 	base Counters
 }
 
+// programs are those of one concern for each kind of interface.
+type programs struct{ in, out, inL3, outL3 *ebpf.Program }
+
 // interfaces keeps the programs attached to the interfaces wanted.
 type interfaces struct {
 	handle   *netlink.Handle
 	space    *namespace
 	selector selector
 	attacher attacher
-	programs *objects
+	programs []programs
 	log      *slog.Logger
 
 	mu       sync.Mutex
@@ -92,11 +96,7 @@ func (s *interfaces) consider(l netlink.Link) {
 
 func (s *interfaces) attach(l netlink.Link) {
 	index, name := uint32(l.Attrs().Index), l.Attrs().Name
-	in, out := s.programs.SeineIn, s.programs.SeineOut
-	if !hasLinkLayer(l) {
-		in, out = s.programs.SeineInL3, s.programs.SeineOutL3
-	}
-	closer, err := s.attacher.attach(l, in, out)
+	attached, err := s.attachAll(l)
 	if err != nil {
 		if s.failed[index] == "" && !errors.Is(err, unix.ENODEV) {
 			s.log.Warn("interface not watched", "interface", name, "error", err)
@@ -105,8 +105,29 @@ func (s *interfaces) attach(l netlink.Link) {
 		return
 	}
 	delete(s.failed, index)
-	s.attached[index] = &iface{name: name, attached: closer, base: s.read(l)}
+	s.attached[index] = &iface{name: name, attached: attached, base: s.read(l)}
 	s.log.Debug("interface watched", "interface", name, "index", index, "by", s.attacher.means())
+}
+
+// attachAll attaches the programs of each concern. Those beyond the first may fail alone.
+func (s *interfaces) attachAll(l netlink.Link) (closers, error) {
+	var all closers
+	for i, p := range s.programs {
+		in, out := p.in, p.out
+		if !hasLinkLayer(l) {
+			in, out = p.inL3, p.outL3
+		}
+		closer, err := s.attacher.attach(l, in, out)
+		switch {
+		case err == nil:
+			all = append(all, closer)
+		case i == 0:
+			return nil, err
+		default:
+			s.log.Warn("interface watched in part", "interface", l.Attrs().Name, "error", err)
+		}
+	}
+	return all, nil
 }
 
 // Interfaces returns the names of the interfaces that programs are attached to, sorted.

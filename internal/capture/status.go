@@ -49,7 +49,7 @@ type Status struct {
 // Status reads the present state.
 func (c *Capture) Status() Status {
 	s := Status{Pressure: c.Pressure(), MaxFlows: c.config.MaxFlows, Failed: make(map[string]string)}
-	s.Features = append([]Feature{c.captureFeature(), c.natFeature()}, c.socketFeatures()...)
+	s.Features = append([]Feature{c.captureFeature(), c.natFeature(), c.dnsFeature()}, c.socketFeatures()...)
 	s.Losses = c.losses()
 	c.interfaces.mu.Lock()
 	defer c.interfaces.mu.Unlock()
@@ -92,15 +92,10 @@ var errorDetails = map[string]string{
 func (c *Capture) losses() []Loss {
 	var out []Loss
 	for reason, name := range c.objects.errorNames {
-		var perCPU []uint64
-		if c.objects.SeineErrors.Lookup(uint32(reason), &perCPU) != nil {
-			continue
-		}
-		var sum uint64
-		for _, n := range perCPU {
-			sum += n
-		}
-		out = append(out, Loss{Reason: name, Count: sum, Detail: errorDetails[name]})
+		out = append(out, Loss{Reason: name, Count: sumOf(c.objects.SeineErrors, reason), Detail: errorDetails[name]})
+	}
+	if c.messages != nil {
+		out = append(out, c.messages.losses()...)
 	}
 	if c.sockets != nil {
 		out = append(out, c.sockets.losses()...)

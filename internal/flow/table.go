@@ -42,6 +42,26 @@ var connectionColumns = []Column{
 	{"CONNECTION", 0, false, appendPath},
 }
 
+// QueryColumns returns the columns that show a DNS query at a glance.
+func QueryColumns() []Column { return slices.Clone(queryColumns) }
+
+var queryColumns = []Column{
+	{"TIME", 12, false, func(dst []byte, r *Record) []byte { return appendClock(dst, r.End) }},
+	{"TYPE", 6, false, func(dst []byte, r *Record) []byte { return append(dst, r.query().Type...) }},
+	{"RESULT", 9, false, func(dst []byte, r *Record) []byte { return append(dst, r.query().RCode...) }},
+	{"LATENCY", 9, true, appendLatency},
+	{"RETRIES", 7, true, func(dst []byte, r *Record) []byte { return strconv.AppendUint(dst, uint64(r.query().Retries), 10) }},
+	{"NAME", 40, false, func(dst []byte, r *Record) []byte { return append(dst, r.query().Name...) }},
+	{"CLIENT → RESOLVER", 0, false, appendPath},
+}
+
+func appendLatency(dst []byte, r *Record) []byte {
+	if r.query().Latency == 0 {
+		return append(dst, '-')
+	}
+	return appendMicroseconds(dst, r.query().Latency)
+}
+
 // FieldColumns returns a column for each field, with its name in capitals as the title.
 func FieldColumns(fields []*Field) []Column {
 	columns := make([]Column, len(fields))

@@ -168,6 +168,11 @@ var errClosed = errors.New("send records: the sender is closed")
 // full the oldest records that were never sent are dropped and counted. The only error is that the sender is closed.
 func (s *Sender) Sink(records []flow.Record) error { return s.SinkTo(columns.Flows(), records) }
 
+// SinkQueries is Sink for records of DNS queries.
+func (s *Sender) SinkQueries(records []flow.Record) error {
+	return s.SinkTo(columns.Queries(), records)
+}
+
 // SinkTo is Sink for records of any dataset.
 func (s *Sender) SinkTo(d *columns.Dataset, records []flow.Record) error {
 	select {
