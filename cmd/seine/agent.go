@@ -201,7 +201,7 @@ type writer struct {
 	started bool
 }
 
-func newWriter(to io.Writer, e encoder) *writer { return &writer{to: to, encoder: e} }
+func newWriter(to io.Writer, e encoder) *writer { return &writer{to: terminalGuard(to), encoder: e} }
 
 func (w *writer) write(batch []flow.Record) error {
 	if !w.started {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/testkit"
 )
 
 // TestWriter expects a large batch in pieces of whole lines, the heading once, and nothing that waits for a later batch.
@@ -39,5 +41,30 @@ func TestWriter(t *testing.T) {
 	f(20000, 20000)
 	if len(pieces) < 2 {
 		t.Errorf("%d pieces: the batch is too small to tell", len(pieces))
+	}
+}
+
+// TestWriterOnTerminal writes a name that a terminal would obey: on a terminal it must not come out as it is.
+func TestWriterOnTerminal(t *testing.T) {
+	for _, name := range []string{"csv", "json", "netobserv", "table"} {
+		user, terminal := testkit.OpenTerminal(t)
+		enc, err := newEncoder(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := flow.Record{Fwd: flow.Volume{Bytes: 60, Packets: 1}, Iface: "eth0\x1b[2J\u009b2J", Node: "node\x07"}
+		written := make(chan string)
+		go func() {
+			all, _ := io.ReadAll(user) // It ends with EIO when the terminal is closed.
+			written <- string(all)
+		}()
+		if err := newWriter(terminal, enc).write([]flow.Record{r}); err != nil {
+			t.Fatal(err)
+		}
+		terminal.Close()
+		text := strings.ReplaceAll(<-written, "\r\n", "\n")
+		if text == "" || printableLines(text) != text {
+			t.Errorf("%s writes %q", name, text)
+		}
 	}
 }

@@ -12,6 +12,37 @@ type Comparison struct {
 	*query.Expr
 	// Text says that the field is one of texts. MatchText or MatchNumber evaluates the comparison.
 	Text bool
+	// texts and numbers hold the constants of a long list; nil of a short one, which is searched from its begin.
+	texts   map[string]struct{}
+	numbers map[int64]struct{}
+}
+
+// fewValues is up to how many constants a search from the begin is faster.
+const fewValues = 8
+
+// newComparison returns a comparison that MatchText and MatchNumber evaluate in a time that does not grow with a list.
+func newComparison(e *query.Expr) *Comparison {
+	return &Comparison{Expr: e, Text: columns.IsText(e.Field), texts: setOf(e.Texts), numbers: setOf(e.Numbers)}
+}
+
+func setOf[T comparable](values []T) map[T]struct{} {
+	if len(values) <= fewValues {
+		return nil
+	}
+	set := make(map[T]struct{}, len(values))
+	for _, value := range values {
+		set[value] = struct{}{}
+	}
+	return set
+}
+
+// contains says whether a constant is among some, by their set where there is one.
+func contains[T comparable](values []T, set map[T]struct{}, value T) bool {
+	if set == nil {
+		return slices.Contains(values, value)
+	}
+	_, ok := set[value]
+	return ok
 }
 
 // condition is a filter, ready to be evaluated.
@@ -32,7 +63,7 @@ func newCondition(e *query.Expr) *condition {
 			c.args = append(c.args, newCondition(arg))
 		}
 	default:
-		c.leaf = &Comparison{e, columns.IsText(e.Field)}
+		c.leaf = newComparison(e)
 	}
 	return c
 }

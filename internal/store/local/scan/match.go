@@ -15,7 +15,7 @@ func (c *Comparison) MatchText(text string) bool {
 	case query.Known:
 		return text != ""
 	case query.Equal, query.In:
-		return slices.Contains(c.Texts, text)
+		return contains(c.Texts, c.texts, text)
 	case query.Contains:
 		return strings.Contains(text, c.Texts[0])
 	case query.HasPrefix:
@@ -42,7 +42,7 @@ func (c *Comparison) MatchNumber(n int64) bool {
 	case query.Known:
 		return true
 	case query.Equal, query.In:
-		return slices.Contains(c.Numbers, n)
+		return contains(c.Numbers, c.numbers, n)
 	}
 	return ordered(c.Operator, n, c.Numbers[0])
 }
