@@ -83,6 +83,9 @@ type Refused struct {
 // Error tells the reason and the server's words.
 func (r *Refused) Error() string { return "server refuses (" + r.Reason + "): " + r.Text }
 
+// slowReason is why a connection was closed whose message did not arrive in time.
+const slowReason = "slow"
+
 // reasons names the kinds of refusal.
 var reasons = map[wirepb.Refusal_Kind]string{
 	wirepb.Refusal_VERSION:  "version",

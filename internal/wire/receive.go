@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/seine-net/seine/internal/wire/wirepb"
 )
@@ -49,7 +50,7 @@ func (r *Receiver) Deliver(stream serverStream) error {
 	if !ok {
 		return err
 	}
-	r.count(why.kind)
+	r.count(reasonOf(why.kind))
 	r.quiet.Warn("stream of agent refused", "address", address(stream), "reason", reasonOf(why.kind), "text", why.text)
 	// If it cannot be told, the agent is gone.
 	_ = stream.Send(&wirepb.FromServer{Message: &wirepb.FromServer_Refusal{Refusal: &wirepb.Refusal{
@@ -58,10 +59,10 @@ func (r *Receiver) Deliver(stream serverStream) error {
 	return nil
 }
 
-func (r *Receiver) count(kind wirepb.Refusal_Kind) {
+func (r *Receiver) count(reason string) {
 	r.refusalsMu.Lock()
 	defer r.refusalsMu.Unlock()
-	r.refusals[reasonOf(kind)]++
+	r.refusals[reason]++
 }
 
 func address(stream serverStream) string {
@@ -79,6 +80,9 @@ func (r *Receiver) serve(stream serverStream) error {
 	if r.streams.Add(1) > int64(r.config.MaxAgents) {
 		return refuse(wirepb.Refusal_BUSY, "%d agents are connected, which is the limit", r.config.MaxAgents)
 	}
+	conn := connOf(stream.Context())
+	conn.begin()
+	defer conn.end()
 	incoming := receiveAll(stream)
 	agent, err := r.greet(stream, incoming)
 	if err != nil {
@@ -110,6 +114,9 @@ func receiveAll(stream serverStream) <-chan message {
 		defer close(incoming)
 		for {
 			m, err := stream.Recv()
+			if err == nil {
+				connOf(stream.Context()).arrived(proto.Size(m))
+			}
 			select {
 			case incoming <- message{m, err}:
 			case <-stream.Context().Done():
@@ -161,6 +168,7 @@ func (r *Receiver) greet(stream serverStream, incoming <-chan message) (Agent, e
 	if err != nil {
 		return Agent{}, err
 	}
+	defer connOf(stream.Context()).done(proto.Size(first))
 	hello := first.GetHello()
 	if hello == nil {
 		return Agent{}, refuse(wirepb.Refusal_PROTOCOL, "the first message is %T: want a hello", first.Message)
@@ -191,6 +199,7 @@ func (r *Receiver) converse(stream serverStream, incoming <-chan message, sessio
 		if err != nil {
 			return err
 		}
+		size := proto.Size(received)
 		switch m := received.Message.(type) {
 		case *wirepb.FromAgent_Report:
 			session.Report(reportOf(m.Report))
@@ -209,6 +218,7 @@ func (r *Receiver) converse(stream serverStream, incoming <-chan message, sessio
 		default:
 			return refuse(wirepb.Refusal_PROTOCOL, "message is %T: want a batch or a report", received.Message)
 		}
+		connOf(stream.Context()).done(size)
 	}
 }
 
@@ -223,7 +233,7 @@ func (r *Receiver) ingest(ctx context.Context, session Session, b *wirepb.Batch)
 	}
 	rows, err := decode(b.Dataset, b.Arrow)
 	if err != nil {
-		r.count(wirepb.Refusal_BATCH)
+		r.count(reasonOf(wirepb.Refusal_BATCH))
 		r.quiet.Warn("batch of agent refused", "sequence", b.Sequence, "error", err)
 		return &wirepb.FromServer{Message: &wirepb.FromServer_Refusal{Refusal: &wirepb.Refusal{
 			Kind: wirepb.Refusal_BATCH, Text: clip(err.Error(), maxText), Sequence: b.Sequence,

@@ -31,8 +31,7 @@ type ReceiverConfig struct {
 	TokenFile string
 	// Version is the server's release.
 	Version string
-	// MaxAgents bounds the streams that are open at once; default 1024. A stream holds at most two batches of 4 MiB that
-	// wait to be decoded.
+	// MaxAgents bounds the streams that are open at once; default 1024.
 	MaxAgents int
 }
 
@@ -68,7 +67,9 @@ type Receiver struct {
 
 	// decoders bounds the batches that are decoded at once, and so the memory that they take.
 	decoders chan struct{}
-	streams  atomic.Int64
+	// meter bounds the memory of messages that are not dealt with.
+	meter   *meter
+	streams atomic.Int64
 	// stopping is closed when no further batch should be begun.
 	stopping chan struct{}
 
@@ -93,6 +94,7 @@ func Listen(cfg ReceiverConfig, handler Handler, log *slog.Logger) (*Receiver, e
 		decoders: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), refusals: make(map[string]uint64),
 		stopping: make(chan struct{}),
 	}
+	r.meter = newMeter(r.tooSlow)
 	if cfg.TokenFile != "" {
 		var err error
 		if r.tokens, err = credential.OpenTokens(cfg.TokenFile, log); err != nil {
@@ -126,6 +128,7 @@ func (r *Receiver) options() ([]grpc.ServerOption, error) {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingAtMost}),
 		// After Stop no handler may use the store, which is closed next.
 		grpc.WaitForHandlers(true),
+		grpc.StatsHandler(r.meter),
 	}
 	if r.config.TLS == nil {
 		if !credential.IsLoopback(r.config.Listen) {
@@ -138,6 +141,12 @@ func (r *Receiver) options() ([]grpc.ServerOption, error) {
 		return nil, fmt.Errorf("--agents-tls-cert and --agents-tls-key: %w", err)
 	}
 	return append(options, grpc.Creds(credentials.NewTLS(tls))), nil
+}
+
+// tooSlow counts a connection that was closed since its message did not arrive in time.
+func (r *Receiver) tooSlow(address string) {
+	r.count(slowReason)
+	r.quiet.Warn("connection of agent closed", "address", address, "reason", slowReason, "within", r.meter.within)
 }
 
 // Addr is where the receiver listens.
@@ -153,7 +162,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 		<-ctx.Done()
 		r.stop()
 	}()
-	err := r.server.Serve(netutil.LimitListener(r.listener, r.config.MaxAgents+spareConnections))
+	err := r.server.Serve(meteredListener{netutil.LimitListener(r.listener, r.config.MaxAgents+spareConnections), r.meter})
 	asked := ctx.Err() != nil
 	cancel()
 	<-stopped
