@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
@@ -285,7 +287,8 @@ func FuzzStream(f *testing.F) {
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		s := &script{context: ctx, input: input}
+		nowhere := &stats.ConnTagInfo{RemoteAddr: &net.TCPAddr{}}
+		s := &script{context: newMeter(func(string) {}).TagConn(ctx, nowhere), input: input}
 		_ = r.Deliver(s)
 		acknowledged := 0
 		for _, answer := range s.answers {

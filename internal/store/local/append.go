@@ -23,7 +23,8 @@ const (
 	lossFull = "refused_full"
 	// lossBytes: the rows were removed because the files were larger than MaxBytes.
 	lossBytes = "removed_max_bytes"
-	// lossDamaged: the rows were in a file or frame that cannot be read, as far as their number is known.
+	// lossDamaged: the rows were in a file or a range of the log that cannot be read. Where their number is not known it
+	// is guessed by the bytes.
 	lossDamaged = "damaged"
 )
 

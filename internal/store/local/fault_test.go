@@ -92,7 +92,7 @@ func partFiles(t testing.TB, dir string) []string {
 
 // A damaged file is named and set aside, and the others are served.
 func TestDamagedFiles(t *testing.T) {
-	f := func(name string, damage func(data []byte) []byte) {
+	f := func(name string, least uint64, damage func(data []byte) []byte) {
 		t.Run(name, func(t *testing.T) {
 			dir, files := threeFiles(t)
 			if len(files) != 3 {
@@ -112,6 +112,9 @@ func TestDamagedFiles(t *testing.T) {
 			if len(notes) != 1 || !strings.Contains(notes[0], filepath.Base(files[1])) {
 				t.Errorf("got notes %q, want one that names %s", notes, files[1])
 			}
+			if lost := s.Stats().Losses["damaged"]; lost < least || lost > 150 {
+				t.Errorf("%d rows are counted as lost, want %d to 150", lost, least)
+			}
 			if _, err := os.Stat(files[1]); !os.IsNotExist(err) {
 				t.Errorf("the file was not moved: %v", err)
 			}
@@ -120,13 +123,13 @@ func TestDamagedFiles(t *testing.T) {
 	flip := func(at func(size int) int) func([]byte) []byte {
 		return func(data []byte) []byte { data[at(len(data))] ^= 0x5a; return data }
 	}
-	f("Empty", func([]byte) []byte { return nil })
-	f("Short", func(data []byte) []byte { return data[:len(data)/2] })
-	f("Garbage", func(data []byte) []byte { return slices.Repeat([]byte{0xa5}, len(data)) })
-	f("Footer", flip(func(size int) int { return size - 20 }))
-	f("FirstPageHeader", flip(func(int) int { return 5 }))
-	f("FirstPage", flip(func(int) int { return 200 }))
-	f("MiddlePage", func(data []byte) []byte {
+	f("Empty", 1, func([]byte) []byte { return nil })
+	f("Short", 40, func(data []byte) []byte { return data[:len(data)/2] })
+	f("Garbage", 80, func(data []byte) []byte { return slices.Repeat([]byte{0xa5}, len(data)) })
+	f("Footer", 80, flip(func(size int) int { return size - 20 }))
+	f("FirstPageHeader", 100, flip(func(int) int { return 5 }))
+	f("FirstPage", 100, flip(func(int) int { return 200 }))
+	f("MiddlePage", 100, func(data []byte) []byte {
 		for i := 1000; i < 3000; i++ {
 			data[i] = 0
 		}
@@ -191,6 +194,10 @@ func TestDamagedLog(t *testing.T) {
 			stats := s.Stats()
 			if len(stats.Notes) != notes || notes > 0 && !strings.Contains(stats.Notes[0], filepath.Base(file)) {
 				t.Errorf("got notes %q, want %d that name %s", stats.Notes, notes, file)
+			}
+			// Frames have 100 rows; of damage in the middle of one, that frame's are lost.
+			if lost := stats.Losses["damaged"]; notes > 0 && (lost < 80 || lost > 120) || notes == 0 && lost > 0 {
+				t.Errorf("%d rows are counted as lost, want about %d", lost, 100*notes)
 			}
 			aside, _ := os.ReadDir(filepath.Join(dir, "set-aside"))
 			if len(aside) != notes {

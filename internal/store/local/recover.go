@@ -34,12 +34,47 @@ func (s *Store) recover() error {
 	s.wal = wal.New(wal.Options{
 		Dir: s.path(walFolder), Next: next, SyncInterval: s.config.SyncInterval, Origins: s.origins.durable,
 	})
+	var log replayed
 	for _, segment := range segments {
-		if err := s.replay(segment); err != nil {
+		if err := s.replay(segment, &log); err != nil {
 			return err
 		}
 	}
+	for _, d := range log.damages {
+		s.setDamageAside(d, log.kept)
+	}
 	return nil
+}
+
+// size is rows and their bytes, from which the rows of other bytes can be guessed.
+type size struct{ rows, bytes int64 }
+
+func (s *size) add(rows, bytes int64) { s.rows, s.bytes = s.rows+rows, s.bytes+bytes }
+
+// guess returns about how many rows so many bytes are: as many as in what is known, or else at some bytes a row.
+func (s size) guess(bytes, otherwise int64) uint64 {
+	if s.rows > 0 && s.bytes > 0 {
+		return uint64(max(1, bytes*s.rows/s.bytes))
+	}
+	return uint64(max(1, bytes/otherwise))
+}
+
+// About what a row takes in a file, and in the log.
+const (
+	fileRowBytes = 35
+	logRowBytes  = 60
+)
+
+// replayed is what was found in the log.
+type replayed struct {
+	kept    size
+	damages []damage
+}
+
+// damage is a range of a segment that cannot be read.
+type damage struct {
+	path string
+	wal.Damage
 }
 
 func (s *Store) nextSegment(segments []uint64) uint64 {
@@ -74,21 +109,29 @@ func (s *Store) clearTmp() error {
 func (s *Store) findFiles(segments []uint64) error {
 	found := make(map[string]*storedFile)
 	var replaced []string
+	defer func() { s.files = slices.Collect(maps.Values(found)) }()
 	for _, d := range columns.Datasets() {
 		paths, err := filepath.Glob(s.path(d.Name, "*", "*"+extension))
 		if err != nil {
 			return err
 		}
+		var known size
+		unreadable := make(map[string]error)
 		for _, path := range paths {
 			f, replaces, err := readStoredFile(path, d)
 			if err != nil {
-				s.setAside(path, err)
+				unreadable[path] = err
 				continue
 			}
 			found[path] = f
+			known.add(int64(f.rows), f.bytes)
 			for name := range strings.FieldsSeq(replaces) {
 				replaced = append(replaced, filepath.Join(f.hour(), name))
 			}
+		}
+		for path, cause := range unreadable {
+			s.loseFile(path, known)
+			s.setAside(path, cause)
 		}
 	}
 	for _, path := range replaced {
@@ -101,8 +144,16 @@ func (s *Store) findFiles(segments []uint64) error {
 			return err
 		}
 	}
-	s.files = slices.Collect(maps.Values(found))
 	return nil
+}
+
+// loseFile counts the rows of a file that cannot be read, by its size.
+func (s *Store) loseFile(path string, known size) {
+	bytes := int64(0)
+	if info, err := os.Lstat(path); err == nil {
+		bytes = info.Size()
+	}
+	s.lose(lossDamaged, known.guess(bytes, fileRowBytes))
 }
 
 func dropFile(found map[string]*storedFile, path string) error {
@@ -162,7 +213,7 @@ func (s *Store) learn(f wal.Frame) bool {
 }
 
 // replay takes the rows of a segment into memory.
-func (s *Store) replay(segment uint64) error {
+func (s *Store) replay(segment uint64, log *replayed) error {
 	if t := s.tables; len(t) > 0 && slices.ContainsFunc(t, func(t *table) bool { return t.segment == segment }) {
 		return nil // Its rows are in files.
 	}
@@ -170,13 +221,13 @@ func (s *Store) replay(segment uint64) error {
 	path := wal.Path(s.path(walFolder), segment)
 	return wal.Read(path, func(f wal.Frame) error {
 		if s.learn(f) {
-			s.replayBatch(path, segment, f)
+			s.replayBatch(path, segment, f, log)
 		}
 		return nil
-	}, func(d wal.Damage) { s.setDamageAside(path, d) })
+	}, func(d wal.Damage) { log.damages = append(log.damages, damage{path, d}) })
 }
 
-func (s *Store) replayBatch(path string, segment uint64, f wal.Frame) {
+func (s *Store) replayBatch(path string, segment uint64, f wal.Frame, log *replayed) {
 	d, ok := columns.ByName(f.Dataset)
 	if !ok {
 		s.note("dataset_"+f.Dataset, fmt.Sprintf("the log has rows of dataset %q, which this version does not know", f.Dataset))
@@ -185,10 +236,11 @@ func (s *Store) replayBatch(path string, segment uint64, f wal.Frame) {
 	limits := columns.DefaultLimits
 	batch, err := columns.Decode(d, f.Payload, limits)
 	if err != nil {
-		s.setDamageAside(path, wal.Damage{Bytes: slices.Clone(f.Payload)})
+		log.damages = append(log.damages, damage{path, wal.Damage{Bytes: slices.Clone(f.Payload)}})
 		return
 	}
 	defer batch.Release()
+	log.kept.add(batch.NumRows(), int64(len(f.Payload)))
 	s.keep(segment, d, batch)
 }
 
@@ -205,17 +257,18 @@ func (s *Store) setAside(path string, cause error) {
 
 // setDamageAside keeps the bytes of a log that hold no frame. A write that was cut off is none of that: nobody was told
 // that it is kept.
-func (s *Store) setDamageAside(path string, d wal.Damage) {
+func (s *Store) setDamageAside(d damage, known size) {
 	if d.Torn {
-		s.log.Info("cut a torn write off the log", "file", path, "bytes", len(d.Bytes))
+		s.log.Info("cut a torn write off the log", "file", d.path, "bytes", len(d.Bytes))
 		return
 	}
-	target := s.path(asideFolder, fmt.Sprintf("%s-at-%d", filepath.Base(path), d.Offset))
+	target := s.path(asideFolder, fmt.Sprintf("%s-at-%d", filepath.Base(d.path), d.Offset))
 	err := os.WriteFile(target, d.Bytes, 0o640)
-	s.lose(lossDamaged, 1)
-	text := fmt.Sprintf("%d bytes at %d of %s are damaged and were set aside as %s", len(d.Bytes), d.Offset, path, target)
+	rows := known.guess(int64(len(d.Bytes)), logRowBytes)
+	s.lose(lossDamaged, rows)
+	text := fmt.Sprintf("%d bytes at %d of %s, about %d rows, are damaged and were set aside as %s", len(d.Bytes), d.Offset, d.path, rows, target)
 	if err != nil {
-		text = fmt.Sprintf("%d bytes at %d of %s are damaged, and cannot be set aside: %v", len(d.Bytes), d.Offset, path, err)
+		text = fmt.Sprintf("%d bytes at %d of %s, about %d rows, are damaged, and cannot be set aside: %v", len(d.Bytes), d.Offset, d.path, rows, err)
 	}
 	s.note("damage_"+target, text)
 }
