@@ -21,19 +21,24 @@ type storedFile struct {
 	// first and last are the smallest and largest "end" of the rows; groups has those of the row groups.
 	first, last flow.Time
 	groups      []part.Bounds
+	period      *period
 	// users counts the queries that look at it, gone says that the last of them removes it. Both are under Store.mu.
 	users int
 	gone  bool
 }
 
-// hour is the path of the folder.
-func (f *storedFile) hour() string { return filepath.Dir(f.path) }
+// folder is the path of the folder, which stands for a period.
+func (f *storedFile) folder() string { return filepath.Dir(f.path) }
 
 // readStoredFile opens a file to learn what is in it. The second result has the names of the files that it replaces.
 func readStoredFile(path string, d *columns.Dataset) (f *storedFile, replaces string, err error) {
 	name, ok := parsePartName(filepath.Base(path))
 	if !ok {
 		return nil, "", fmt.Errorf("read %s: the name is not one of the store's", path)
+	}
+	period, ok := periodOf(filepath.Base(filepath.Dir(path)))
+	if !ok {
+		return nil, "", fmt.Errorf("read %s: the folder's name is not one of the store's", path)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -44,7 +49,7 @@ func readStoredFile(path string, d *columns.Dataset) (f *storedFile, replaces st
 		return nil, "", err
 	}
 	defer opened.Close()
-	f = &storedFile{path: path, name: name, dataset: d, bytes: info.Size()}
+	f = &storedFile{path: path, name: name, dataset: d, bytes: info.Size(), period: period}
 	for group := range opened.Groups() {
 		bounds, err := opened.Bounds(group)
 		if err != nil {
@@ -85,7 +90,7 @@ func (s *Store) delete(files []*storedFile) {
 			s.note("delete_"+f.path, fmt.Sprintf("file %s cannot be deleted: %v", f.path, err))
 			continue
 		}
-		_ = os.Remove(f.hour()) // Succeeds once the folder is empty.
+		_ = os.Remove(f.folder()) // Succeeds once the folder is empty.
 	}
 }
 

@@ -12,6 +12,7 @@
 //	flows/2026-11-21T15/               rows of a dataset whose field "end" is in this hour
 //	    0000000012-1of2.parquet        from segment 12, the first of its two files
 //	    0000000012-g1.parquet          merged from files up to segment 12
+//	flows/2026-10-03/                  rows of this day that came late, among those of many other days; also months, years
 //	set-aside/                         what could not be read
 //	tmp/                               files being written
 //

@@ -142,10 +142,11 @@ type pendingFile struct {
 	tmp string
 }
 
-// slice is the rows of a table that go into one file: those of one dataset and hour.
+// slice is the rows of a table that go into one file: those of one dataset from first to last, which are in one period.
 type slice struct {
 	dataset     *columns.Dataset
 	rows        *memory.Snapshot
+	period      *period
 	first, last flow.Time
 }
 
@@ -154,7 +155,7 @@ func (s *Store) writeTable(ctx context.Context, t *table) (pending []pendingFile
 	slices := s.slices(t)
 	for i, slice := range slices {
 		name := partName{segment: t.segment, index: i + 1, count: len(slices)}
-		p, err := s.writePart(ctx, slice.dataset, name, []part.Input{slice.rows}, slice.first, slice.last, nil)
+		p, err := s.writePart(ctx, slice.dataset, name, []part.Input{slice.rows}, slice.period, slice.first, slice.last, nil)
 		if err != nil {
 			return pending, err
 		}
@@ -163,7 +164,14 @@ func (s *Store) writeTable(ctx context.Context, t *table) (pending []pendingFile
 	return pending, nil
 }
 
-// slices returns the hours of each dataset that have rows. The table gets no more rows, so its rows can be read without
+// The most hours of a table that get a file each, the newest, and the most longer periods that the rest is put into. Rows
+// that come from everywhere in time would else hold up the flush for minutes.
+const (
+	maxHours   = 24
+	maxPeriods = 64
+)
+
+// slices returns the periods of each dataset that have rows. The table gets no more rows, so its rows can be read without
 // the lock.
 func (s *Store) slices(t *table) []slice {
 	var all []slice
@@ -174,36 +182,63 @@ func (s *Store) slices(t *table) []slice {
 		}
 		rows := set.Snapshot()
 		ends, _, _ := rows.Numbers(d.End)
-		hours := make([]flow.Time, 0, 4)
-		for _, end := range ends {
-			hour := hourStart(flow.Time(end))
-			if len(hours) == 0 || hours[len(hours)-1] != hour {
-				hours = append(hours, hour)
-			}
-		}
-		slices.Sort(hours)
-		for _, hour := range slices.Compact(hours) {
-			all = append(all, slice{d, rows, hour, hour + flow.Time(time.Hour) - 1})
+		hours := hoursOf(ends)
+		recent := max(0, len(hours)-maxHours)
+		all = append(all, coarse(d, rows, hours[:recent], hours[recent:])...)
+		for _, hour := range hours[recent:] {
+			_, last := hourly.bounds(hour)
+			all = append(all, slice{d, rows, hourly, hour, last})
 		}
 	}
 	return all
 }
 
-// writePart writes rows of the inputs whose time is from first to last, which are in one hour, into the folder tmp.
-func (s *Store) writePart(ctx context.Context, d *columns.Dataset, name partName, inputs []part.Input, first, last flow.Time,
+// hoursOf returns the begins of the hours that some times are in.
+func hoursOf(ends []int64) []flow.Time {
+	hours := make([]flow.Time, 0, 4)
+	for _, end := range ends {
+		hour, _ := hourly.bounds(flow.Time(end))
+		if len(hours) == 0 || hours[len(hours)-1] != hour {
+			hours = append(hours, hour)
+		}
+	}
+	slices.Sort(hours)
+	return slices.Compact(hours)
+}
+
+// coarse puts old hours into longer periods, the shortest that are few enough. The recent hours are left out of them.
+func coarse(d *columns.Dataset, rows *memory.Snapshot, old, recent []flow.Time) (all []slice) {
+	for i := range periods[1:] {
+		p := &periods[1+i]
+		all = all[:0]
+		for _, hour := range old {
+			first, last := p.bounds(hour)
+			if n := len(all); n == 0 || all[n-1].first != first {
+				all = append(all, slice{d, rows, p, first, min(last, recent[0]-1)})
+			}
+		}
+		if len(all) <= maxPeriods {
+			break
+		}
+	}
+	return all
+}
+
+// writePart writes rows of the inputs whose time is from first to last, which are in one period, into the folder tmp.
+func (s *Store) writePart(ctx context.Context, d *columns.Dataset, name partName, inputs []part.Input, p *period, first, last flow.Time,
 	notes map[string]string,
-) (p pendingFile, err error) {
+) (pending pendingFile, err error) {
 	rows, err := part.Order(d, inputs, first, last)
 	if err != nil {
-		return p, err
+		return pending, err
 	}
-	hour := hourOf(first)
-	tmp := s.path(tmpFolder, fmt.Sprintf("%s-%s-%s", d.Name, hour, name))
+	folder := p.folder(first)
+	tmp := s.path(tmpFolder, fmt.Sprintf("%s-%s-%s", d.Name, folder, name))
 	bounds, size, err := writeFile(ctx, tmp, d, inputs, rows, notes)
 	if err != nil {
-		return p, errors.Join(err, os.Remove(tmp))
+		return pending, errors.Join(err, os.Remove(tmp))
 	}
-	f := &storedFile{path: s.path(d.Name, hour, name.String()), name: name, dataset: d, bytes: size}
+	f := &storedFile{path: s.path(d.Name, folder, name.String()), name: name, dataset: d, bytes: size, period: p}
 	for _, b := range bounds {
 		f.add(b)
 	}
@@ -234,7 +269,7 @@ func writeFile(ctx context.Context, path string, d *columns.Dataset, inputs []pa
 // publish gives files their names, durably.
 func publish(pending []pendingFile) error {
 	for _, p := range pending {
-		if err := makeDir(p.hour()); err != nil {
+		if err := makeDir(p.folder()); err != nil {
 			return err
 		}
 		if err := os.Rename(p.tmp, p.path); err != nil {
@@ -242,7 +277,7 @@ func publish(pending []pendingFile) error {
 		}
 	}
 	for _, p := range pending {
-		if err := syncDir(p.hour()); err != nil {
+		if err := syncDir(p.folder()); err != nil {
 			return err
 		}
 	}

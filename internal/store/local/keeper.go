@@ -102,20 +102,21 @@ func (s *Store) mergeAll(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// mergeable returns files of an hour, neighbours in time, that make one of a good size; of an hour that is over, all
+// mergeable returns files of a period, neighbours in time, that make one of a good size; of a period that is over, all
 // that are left.
 func (s *Store) mergeable() []*storedFile {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	until := flow.Time(s.config.Now().Add(-settled).UnixNano())
-	hours := make(map[string][]*storedFile)
+	folders := make(map[string][]*storedFile)
 	for _, f := range s.files {
 		if f.rows <= mergedRows/2 {
-			hours[f.hour()] = append(hours[f.hour()], f)
+			folders[f.folder()] = append(folders[f.folder()], f)
 		}
 	}
-	for _, files := range hours {
-		over := hourStart(files[0].last)+flow.Time(time.Hour) <= until
+	for _, files := range folders {
+		_, last := files[0].period.bounds(files[0].last)
+		over := last < until
 		slices.SortFunc(files, func(a, b *storedFile) int {
 			return cmp.Or(cmp.Compare(a.first, b.first), strings.Compare(a.path, b.path))
 		})
@@ -131,7 +132,7 @@ func (s *Store) mergeable() []*storedFile {
 	return nil
 }
 
-// merge replaces files of one hour by one.
+// merge replaces files of one period by one.
 func (s *Store) merge(ctx context.Context, files []*storedFile) error {
 	name := partName{}
 	var names []string
@@ -148,10 +149,9 @@ func (s *Store) merge(ctx context.Context, files []*storedFile) error {
 	if err != nil {
 		return err
 	}
-	first := hourStart(files[0].first)
-	last := first + flow.Time(time.Hour) - 1
+	first, last := files[0].period.bounds(files[0].first)
 	notes := map[string]string{replacesNote: strings.Join(names, " ")}
-	p, err := s.writePart(ctx, files[0].dataset, name, inputs, first, last, notes)
+	p, err := s.writePart(ctx, files[0].dataset, name, inputs, files[0].period, first, last, notes)
 	if s.isDamaged(err) {
 		return nil // The others are merged next time.
 	}

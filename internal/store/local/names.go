@@ -9,16 +9,50 @@ import (
 	"github.com/seine-net/seine/internal/flow"
 )
 
-const (
-	hourLayout = "2006-01-02T15"
-	extension  = ".parquet"
-)
+const extension = ".parquet"
 
-// hourOf returns the folder of a time.
-func hourOf(t flow.Time) string { return t.Std().Format(hourLayout) }
+// periods are what a folder can stand for, by the layout of its name: usually an hour; longer ones for old rows that are
+// spread so thinly that a file for each hour would be too many.
+var periods = []period{
+	{"2006-01-02T15", 0, 0, 0},
+	{"2006-01-02", 0, 0, 1},
+	{"2006-01", 0, 1, 0},
+	{"2006", 1, 0, 0},
+}
 
-// hourStart returns the begin of the hour that a time is in.
-func hourStart(t flow.Time) flow.Time { return t - t%flow.Time(time.Hour) }
+type period struct {
+	layout              string
+	years, months, days int
+}
+
+var hourly = &periods[0]
+
+// folder returns the name of the folder of a time.
+func (p *period) folder(t flow.Time) string { return t.Std().Format(p.layout) }
+
+// bounds returns the first and the last time of the period that a time is in.
+func (p *period) bounds(t flow.Time) (first, last flow.Time) {
+	if p == hourly {
+		first = t - t%flow.Time(time.Hour)
+		return first, first + flow.Time(time.Hour) - 1
+	}
+	begin, err := time.Parse(p.layout, p.folder(t))
+	if err != nil {
+		panic("BUG: a folder's name is not of its layout: " + err.Error())
+	}
+	end := begin.AddDate(p.years, p.months, p.days)
+	return flow.Time(begin.UnixNano()), flow.Time(end.UnixNano()) - 1
+}
+
+// periodOf returns what a folder's name stands for; false if it is no folder of the store's.
+func periodOf(folder string) (*period, bool) {
+	for i := range periods {
+		if t, err := time.Parse(periods[i].layout, folder); err == nil && t.Format(periods[i].layout) == folder {
+			return &periods[i], true
+		}
+	}
+	return nil, false
+}
 
 // partName is the name of a file, which says where its rows come from.
 type partName struct {

@@ -126,7 +126,7 @@ func (s *Store) findFiles(segments []uint64) error {
 			found[path] = f
 			known.add(int64(f.rows), f.bytes)
 			for name := range strings.FieldsSeq(replaces) {
-				replaced = append(replaced, filepath.Join(f.hour(), name))
+				replaced = append(replaced, filepath.Join(f.folder(), name))
 			}
 		}
 		for path, cause := range unreadable {

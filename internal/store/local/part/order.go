@@ -12,6 +12,12 @@ import (
 // Interval is the span of time whose rows lie together in a part, sorted by who talks to whom.
 const Interval = 5 * time.Minute
 
+// intervals bounds the intervals that are told apart, some 227 days; the rest counts as one.
+const (
+	intervalBits = 16
+	intervals    = 1 << intervalBits
+)
+
 // sortKey is the values of a row that it is sorted by, packed.
 type sortKey struct {
 	words [4]uint64
@@ -70,7 +76,7 @@ func timeKeys(d *columns.Dataset, inputs []Input, first, last flow.Time) ([]sort
 				continue
 			}
 			key := sortKey{row: Row{uint32(input), uint32(row)}}
-			key.words[0] = uint64(end-int64(first)) / uint64(Interval)
+			key.words[0] = min(uint64(end-int64(first))/uint64(Interval), intervals-1)
 			key.words[3] = uint64(end - int64(first))
 			keys = append(keys, key)
 		}
@@ -80,7 +86,7 @@ func timeKeys(d *columns.Dataset, inputs []Input, first, last flow.Time) ([]sort
 
 // addKeys packs the fields of the order behind the interval, as far as there are bits.
 func addKeys(d *columns.Dataset, inputs []Input, keys []sortKey) error {
-	word, free := 0, 64-16
+	word, free := 0, 64-intervalBits
 	for _, f := range d.SortBy {
 		codes, size, err := codesOf(inputs, f)
 		if err != nil {
