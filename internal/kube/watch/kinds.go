@@ -57,9 +57,14 @@ var kinds = []kind{
 			return slice{c.Slice(s)}
 		}),
 	},
-	ownerKind(schema.GroupVersion{Group: "apps", Version: "v1"}, "replicasets", "ReplicaSet"),
-	ownerKind(schema.GroupVersion{Group: "batch", Version: "v1"}, "jobs", "Job"),
+	ownerKind(apps, "replicasets", "ReplicaSet"),
+	ownerKind(batch, "jobs", "Job"),
 }
+
+var (
+	apps  = schema.GroupVersion{Group: "apps", Version: "v1"}
+	batch = schema.GroupVersion{Group: "batch", Version: "v1"}
+)
 
 // ownerKind is a kind of controller that others control.
 func ownerKind(group schema.GroupVersion, resource, name string) kind {
@@ -160,7 +165,9 @@ var scheme = func() *runtime.Scheme {
 			panic("BUG: " + err.Error())
 		}
 	}
-	metav1.AddToGroupVersion(s, schema.GroupVersion{Version: "v1"})
+	for _, g := range []schema.GroupVersion{{Version: "v1"}, apps, batch} {
+		metav1.AddToGroupVersion(s, g)
+	}
 	return s
 }()
 

@@ -2,9 +2,13 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"sync"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -93,17 +97,85 @@ func (s *source) reduced(page runtime.Object) (*items, error) {
 func (s *source) watch(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 	options.Watch = true
 	w, err := s.request(&options, metaOne).Watch(ctx)
-	s.state.note(err)
 	if err != nil {
+		if options.SendInitialEvents == nil || !apierrors.IsInvalid(err) { // Else the server cannot stream lists, and is asked for pages.
+			s.state.note(err)
+		}
 		return nil, err
 	}
-	return watch.Filter(w, func(e watch.Event) (watch.Event, bool) {
-		if it, ok := s.reduce(s.convert, e.Object); ok {
-			e.Object = &it
+	r := &reduced{Interface: w, source: s, events: make(chan watch.Event), stopped: make(chan struct{})}
+	r.stop = sync.OnceFunc(func() { close(r.stopped) })
+	go r.run(ctx)
+	return r, nil
+}
+
+// reduced is a watch whose objects are reduced to items.
+type reduced struct {
+	watch.Interface
+	source *source
+	events chan watch.Event
+	// stopped is closed by stop.
+	stopped chan struct{}
+	stop    func()
+}
+
+// ResultChan returns the reduced events.
+func (r *reduced) ResultChan() <-chan watch.Event { return r.events }
+
+// settled is how long a watch stands before it is taken for one that works, where nothing comes. The client's library
+// returns an empty one where the connection breaks.
+const settled = time.Second
+
+var errBroken = errors.New("the connection breaks at once")
+
+func (r *reduced) run(ctx context.Context) {
+	defer close(r.events)
+	works := time.NewTimer(settled)
+	defer works.Stop()
+	told := false
+	for {
+		select {
+		case <-works.C:
+			told = true
+			r.source.state.note(nil)
+		case e, ok := <-r.Interface.ResultChan():
+			if !ok {
+				if !told && ctx.Err() == nil {
+					r.source.state.note(errBroken)
+				}
+				return
+			}
+			if !told {
+				told = true
+				r.source.state.note(nil)
+			}
+			if !r.pass(ctx, e) {
+				return
+			}
 		}
-		s.state.event(e)
-		return e, true
-	}), nil
+	}
+}
+
+// pass gives an event on, unless the reader has stopped the watch.
+func (r *reduced) pass(ctx context.Context, e watch.Event) bool {
+	if it, ok := r.source.reduce(r.source.convert, e.Object); ok {
+		e.Object = &it
+	}
+	r.source.state.event(e)
+	select {
+	case r.events <- e:
+		return true
+	case <-ctx.Done():
+		return false
+	case <-r.stopped:
+		return false
+	}
+}
+
+// Stop ends the watch.
+func (r *reduced) Stop() {
+	r.stop()
+	r.Interface.Stop()
 }
 
 // reflector keeps a store in step with the source.
