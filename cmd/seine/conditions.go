@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -41,6 +42,15 @@ var endpointFlags = []endpointFlag{
 		namespace, name := splitName(end, value)
 		return fmt.Sprintf("%s.workload.name == %s%s", end, quote(name), namespace), nil
 	}},
+	{"node", "NAME", "on the node", "node", memberCondition("node")},
+	{"zone", "NAME", "in the zone", "zone", memberCondition("zone")},
+	{"subnet", "LABEL", "in the labelled subnet", "subnet", memberCondition("subnet")},
+	{"label", "KEY=VALUE", "with the label, of those that --label of the server keeps", "labels", func(end, value string) (string, error) {
+		if key, _, ok := strings.Cut(value, "="); !ok || key == "" {
+			return "", errors.New("want KEY=VALUE, such as team=payments")
+		}
+		return fmt.Sprintf("%s.labels.matches(%s)", end, quote("(^|,)"+regexp.QuoteMeta(value)+"(,|$)")), nil
+	}},
 	{"ip", "ADDRESS", "with the address, or one in the network such as 10.0.0.0/8", "addr", addressCondition},
 	{"port", "NUMBER", "with the port", "", func(end, value string) (string, error) {
 		n, err := strconv.ParseUint(value, 10, 16)
@@ -49,6 +59,13 @@ var endpointFlags = []endpointFlag{
 		}
 		return fmt.Sprintf("%s.port == %d", end, n), nil
 	}},
+}
+
+// memberCondition returns a condition on the exact value of an endpoint's member.
+func memberCondition(member string) func(end, value string) (string, error) {
+	return func(end, value string) (string, error) {
+		return fmt.Sprintf("%s.%s == %s", end, member, quote(value)), nil
+	}
 }
 
 // anyFlag is --from and --to.

@@ -55,7 +55,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(newRunCommand(), newAgentCommand(), newDemoCommand(), newStatusCommand(), newFieldsCommand(), newPodCommand())
-	root.AddCommand(newServerCommand(), newFlowsCommand(), newHealthCommand(), newTopCommand(), newMapCommand(), newQueryCommand(), newManCommand(), newOperatorCommand())
+	root.AddCommand(newServerCommand(), newFlowsCommand(), newHealthCommand(), newTopCommand(), newCostCommand(), newMapCommand(), newQueryCommand(), newManCommand(), newOperatorCommand())
 	return root
 }
 
