@@ -23,9 +23,9 @@ type Source interface {
 
 // Authenticator decides whom an Authorization header admits.
 type Authenticator interface {
-	// Authorize returns nil if the header's value proves that its bearer may ask. An *Unavailable error says that this
-	// cannot be told now.
-	Authorize(ctx context.Context, header string) error
+	// Authorize returns what the bearer of the header's value may see, nil for everything. An *Unavailable error says
+	// that this cannot be told now, a *Forbidden one that it is nothing.
+	Authorize(ctx context.Context, header string) (*Scope, error)
 }
 
 // Config is what an API is made of.
@@ -141,9 +141,9 @@ func (a *API) serve(rt *route) http.Handler {
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("Cache-Control", "no-store")
 		a.bound(w, r)
-		err := a.admit(rt, r)
+		scope, err := a.admit(rt, r)
 		if err == nil {
-			err = rt.handle(a, w, r)
+			err = rt.handle(a, w, withScope(r, scope))
 		}
 		if err != nil {
 			a.refuse(w, r, err)

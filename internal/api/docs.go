@@ -41,7 +41,9 @@ records with ` + "`primary`" + ` count, and the answer says ` + "`\"scope\":\"pr
 Without tokens the API answers on loopback only, and only to requests whose ` + "`Host`" + ` is a loopback name, so that no web page
 reaches it by DNS rebinding. Requests that a browser sends for a page of another site are refused. Elsewhere the server
 wants ` + "`--api-token-file`" + ` (one token a line, read again when it changes) or ` + "`--oidc-issuer` and `--oidc-audience`" + `; clients
-send ` + "`Authorization: Bearer TOKEN`" + `. ` + "`/healthz` and `/readyz`" + ` answer everybody.
+send ` + "`Authorization: Bearer TOKEN`" + `. In a Kubernetes cluster ` + "`--api-kubernetes`" + ` admits its users' bearer tokens, too: who may list the
+pods of all namespaces sees everything, others the connections with an end in a namespace whose pods they may list; the paths
+that tell of the whole server are not for them. ` + "`/healthz` and `/readyz`" + ` answer everybody.
 
 To revoke tokens, replace the token file by one with at least one other token: what it no longer holds is refused within
 about a second. A token file that is emptied, removed or makes no sense revokes nothing until the server restarts: the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,9 @@ var exportFormats = []struct {
 	{"ndjson", "application/x-ndjson", func(w io.Writer, p *query.Plan) (blockWriter, error) {
 		return format.NewNDJSON(w, p.Columns()), nil
 	}},
+	{"netobserv", "application/x-ndjson", func(w io.Writer, p *query.Plan) (blockWriter, error) {
+		return format.NewNetObserv(w, p.Columns())
+	}},
 	{"parquet", "application/vnd.apache.parquet", func(w io.Writer, p *query.Plan) (blockWriter, error) {
 		return format.NewParquet(w, p.Fields)
 	}},
@@ -44,7 +48,9 @@ func exportNames() (all []string) {
 
 func exportMedia() (all []string) {
 	for _, f := range exportFormats {
-		all = append(all, f.media)
+		if !slices.Contains(all, f.media) {
+			all = append(all, f.media)
+		}
 	}
 	return all
 }
@@ -59,7 +65,7 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	compiled, err := query.Compile(requestOf(v), time.Now())
+	compiled, err := compile(r, requestOf(v))
 	if err != nil {
 		return err
 	}

@@ -12,17 +12,21 @@ import (
 )
 
 // admit refuses what the route does not take, and whom it does not serve.
-func (a *API) admit(rt *route, r *http.Request) error {
+func (a *API) admit(rt *route, r *http.Request) (*Scope, error) {
 	if r.Method != rt.method && (!rt.open || r.Method != http.MethodHead) {
-		return problem(http.StatusMethodNotAllowed, kindMethod, rt.method, "%s does not take the method %q", rt.path, shortened(r.Method))
+		return nil, problem(http.StatusMethodNotAllowed, kindMethod, rt.method, "%s does not take the method %q", rt.path, shortened(r.Method))
 	}
 	if rt.open {
-		return nil
+		return nil, nil
 	}
 	if err := a.checkSite(r); err != nil {
-		return err
+		return nil, err
 	}
-	return a.authorize(r)
+	scope, err := a.authorize(r)
+	if err == nil && scope != nil && !rt.scoped {
+		return nil, problem(http.StatusForbidden, kindForbidden, "", "%s is for those who may see all namespaces", rt.path)
+	}
+	return scope, err
 }
 
 // checkSite refuses what a browser sends on behalf of another site. A page elsewhere can make a browser ask us; it tells
@@ -70,25 +74,34 @@ func (u *Unavailable) Error() string { return u.Err.Error() }
 // Unwrap returns the reason.
 func (u *Unavailable) Unwrap() error { return u.Err }
 
-func (a *API) authorize(r *http.Request) error {
+// Forbidden says that somebody is known and may see nothing.
+type Forbidden struct{ Err error }
+
+// Error tells why.
+func (f *Forbidden) Error() string { return f.Err.Error() }
+
+func (a *API) authorize(r *http.Request) (*Scope, error) {
 	if len(a.config.Authenticators) == 0 {
-		return nil
+		return nil, nil
 	}
 	header := r.Header.Get("Authorization")
 	var refusals []error
 	for _, one := range a.config.Authenticators {
-		err := one.Authorize(r.Context(), header)
+		scope, err := one.Authorize(r.Context(), header)
 		if err == nil {
-			return nil
+			return scope, nil
 		}
 		refusals = append(refusals, err)
 	}
 	err := errors.Join(refusals...)
 	if unavailable, ok := errors.AsType[*Unavailable](err); ok {
 		a.config.Log.Warn("tokens cannot be checked", "error", unavailable.Err)
-		return problem(http.StatusServiceUnavailable, kindUnavailable, "", "tokens cannot be checked now")
+		return nil, problem(http.StatusServiceUnavailable, kindUnavailable, "", "tokens cannot be checked now")
 	}
-	return problem(http.StatusUnauthorized, kindUnauthorized, `send the header "Authorization: Bearer TOKEN"`,
+	if forbidden, ok := errors.AsType[*Forbidden](err); ok {
+		return nil, problem(http.StatusForbidden, kindForbidden, "", "%s", forbidden.Error())
+	}
+	return nil, problem(http.StatusUnauthorized, kindUnauthorized, `send the header "Authorization: Bearer TOKEN"`,
 		"%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 }
 
@@ -96,8 +109,8 @@ func (a *API) authorize(r *http.Request) error {
 type TokenFile struct{ *credential.Tokens }
 
 // Authorize checks a token; it takes as long whatever the token is.
-func (t TokenFile) Authorize(_ context.Context, header string) error {
-	return t.Tokens.Authorize(header)
+func (t TokenFile) Authorize(_ context.Context, header string) (*Scope, error) {
+	return nil, t.Tokens.Authorize(header)
 }
 
 // shortened cuts a text of the client's for an error.

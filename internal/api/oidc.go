@@ -49,22 +49,22 @@ func NewOIDC(issuer, audience string) (*OIDC, error) {
 }
 
 // Authorize checks signature, issuer, audience and time of a token.
-func (o *OIDC) Authorize(ctx context.Context, header string) error {
+func (o *OIDC) Authorize(ctx context.Context, header string) (*Scope, error) {
 	scheme, token, ok := strings.Cut(header, " ")
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return errors.New(`want "Bearer TOKEN" in the header "authorization"`)
+		return nil, errors.New(`want "Bearer TOKEN" in the header "authorization"`)
 	}
 	if strings.Count(token, ".") != 2 {
-		return errors.New("the bearer token is no ID token")
+		return nil, errors.New("the bearer token is no ID token")
 	}
 	verifier, err := o.discover(ctx)
 	if err != nil {
-		return &Unavailable{err}
+		return nil, &Unavailable{err}
 	}
 	if _, err := verifier.Verify(oidc.ClientContext(ctx, o.client), token); err != nil {
-		return fmt.Errorf("the ID token is not accepted: %s", reasonOf(err))
+		return nil, fmt.Errorf("the ID token is not accepted: %s", reasonOf(err))
 	}
-	return nil
+	return nil, nil
 }
 
 // reasonOf tells what a bearer may know. Errors of the library can hold parts of the token and of the issuer's answers.

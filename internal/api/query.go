@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/seine-net/seine/internal/query"
 )
@@ -18,7 +17,7 @@ func (a *API) query(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	received(w)
-	compiled, err := query.Compile(request, time.Now())
+	compiled, err := compile(r, request)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,9 @@ type route struct {
 	method, path string
 	doc          string
 	// open needs no token: it tells nothing but that the process lives.
-	open       bool
+	open bool
+	// scoped answers within what the asker may see; who may not see everything is refused elsewhere.
+	scoped     bool
 	parameters []parameter
 	// body is the schema of the request's body, answer that of the answer to 200; empty if there is none, or text.
 	body, answer string
@@ -46,12 +48,12 @@ func init() {
 		{
 			method: http.MethodGet, path: "/api/v1/fields", answer: "Fields", media: []string{jsonMedia},
 			doc:        "The fields of a dataset: names, kinds, units, meanings, and what each can be used for.",
-			parameters: []parameter{datasetParam}, handle: (*API).fields,
+			parameters: []parameter{datasetParam}, handle: (*API).fields, scoped: true,
 		},
 		{
 			method: http.MethodPost, path: "/api/v1/query", body: "Request", answer: "Answer", media: []string{jsonMedia},
 			doc:    "Rows, or measures of groups, in columns. No measures means rows, newest first.",
-			handle: (*API).query,
+			handle: (*API).query, scoped: true,
 		},
 		{
 			method: http.MethodGet, path: "/api/v1/values", answer: "Values", media: []string{jsonMedia},
@@ -62,13 +64,13 @@ func init() {
 				{name: "limit", doc: "Largest number of values, at most 1000; 20 if not given.", example: "20"},
 				datasetParam, lastParameter, fromParameter, toParameter, filterParameter,
 			},
-			handle: (*API).values,
+			handle: (*API).values, scoped: true,
 		},
 		{
 			method: http.MethodGet, path: "/api/v1/tail", media: []string{"text/event-stream"},
 			doc: "Rows as they are stored, as server-sent events: `rows` has an Answer, `lost` how many rows this client was too slow for. " +
 				"Comments in between show that the stream lives.",
-			parameters: []parameter{datasetParam, filterParameter, fieldsParameter}, handle: (*API).tail,
+			parameters: []parameter{datasetParam, filterParameter, fieldsParameter}, handle: (*API).tail, scoped: true,
 		},
 		{
 			method: http.MethodGet, path: "/api/v1/export", media: exportMedia(),
@@ -78,7 +80,7 @@ func init() {
 				{name: "format", doc: "How the rows are written.", example: "csv", required: true, values: exportNames()},
 				datasetParam, lastParameter, fromParameter, toParameter, filterParameter, fieldsParameter,
 			},
-			handle: (*API).export,
+			handle: (*API).export, scoped: true,
 		},
 		{
 			method: http.MethodGet, path: "/api/v1/health", answer: "Health", media: []string{jsonMedia},
@@ -102,7 +104,7 @@ func init() {
 		},
 		{
 			method: http.MethodGet, path: "/api/v1/openapi.json", media: []string{jsonMedia},
-			doc: "This description, as OpenAPI 3.1.", handle: (*API).openAPI,
+			doc: "This description, as OpenAPI 3.1.", handle: (*API).openAPI, scoped: true,
 		},
 		{
 			method: http.MethodGet, path: "/healthz", open: true, media: []string{"text/plain"},

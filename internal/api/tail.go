@@ -39,7 +39,7 @@ func (a *API) tail(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	compiled, err := query.Compile(requestOf(v), time.Now())
+	compiled, err := compile(r, requestOf(v))
 	if err != nil {
 		return err
 	}

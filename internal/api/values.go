@@ -63,7 +63,7 @@ func valuesRequest(r *http.Request) (*store.ValuesRequest, error) {
 	}
 	request := requestOf(v)
 	request.Measures, request.GroupBy = []string{"count()"}, []string{v.Get("field")}
-	compiled, err := query.Compile(request, time.Now())
+	compiled, err := compile(r, request)
 	if err != nil {
 		return nil, err
 	}
