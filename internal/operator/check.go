@@ -95,6 +95,9 @@ func checkLabels(l *flowcollector.SubnetLabels, refuse func(string, ...any)) {
 		return
 	}
 	for i, label := range l.CustomLabels {
+		if strings.Contains(label.Name, "=") {
+			refuse("processor.subnetLabels.customLabels[%d].name: %q: want a name without =", i, label.Name)
+		}
 		for j, cidr := range label.CIDRs {
 			if _, err := prefixOf(cidr); err != nil || cidr == "" {
 				refuse("processor.subnetLabels.customLabels[%d].cidrs[%d]: %q: want a CIDR such as 10.0.0.0/8", i, j, cidr)

@@ -50,6 +50,7 @@ var invalid = []struct{ spec, field, says string }{
 	{`{processor: {logTypes: Everything}}`, "spec.processor.logTypes", "supported values"},
 	{`{processor: {subnetLabels: {customLabels: [{name: a, cidrs: [1.2.3.4/40]}]}}}`, "spec.processor.subnetLabels.customLabels[0].cidrs[0]", "want a CIDR"},
 	{`{processor: {subnetLabels: {customLabels: [{cidrs: [10.0.0.0/8]}]}}}`, "spec.processor.subnetLabels.customLabels[0].name", "Required value"},
+	{`{processor: {subnetLabels: {customLabels: [{name: a=b, cidrs: [10.0.0.0/8]}]}}}`, "spec.processor.subnetLabels.customLabels[0].name", "without ="},
 	{`{exporters: [{type: Carrier}]}`, "spec.exporters[0].type", "supported values"},
 	{`{networkPolicy: {enable: "on"}}`, "spec.networkPolicy.enable", "must be of type boolean"},
 	{`{execution: {mode: Paused}}`, "spec.execution.mode", "supported values"},

@@ -133,10 +133,29 @@ func (v values) setServer(p *flowcollector.Processor) {
 		v.set("server.logLevel", levels[p.LogLevel])
 	}
 	v.setPlain("server.resources", p.Resources)
+	if l := p.SubnetLabels; l != nil && len(l.CustomLabels) > 0 {
+		v.set("server.extraArgs", append(v.list("server", "extraArgs"), subnets(l.CustomLabels)...))
+	}
 	if a := p.Advanced; a != nil {
 		v.setPlain("server.extraEnv", environment(a.Env))
 		v.setScheduling("server", a.Scheduling)
 	}
+}
+
+// list returns a list that the values have; nil if there is none.
+func (v values) list(part, name string) []any {
+	inner, _ := v[part].(map[string]any)
+	list, _ := inner[name].([]any)
+	return list
+}
+
+// subnets are the server's arguments that label networks.
+func subnets(labels []flowcollector.SubnetLabel) []any {
+	var all []any
+	for _, l := range labels {
+		all = append(all, fmt.Sprintf("--subnet=%s=%s", l.Name, strings.Join(l.CIDRs, ",")))
+	}
+	return all
 }
 
 func (v values) setScheduling(part string, s *flowcollector.Scheduling) {

@@ -114,14 +114,15 @@ tolerations:
 
 {{/* What each part asks of the API server, and nothing else. */}}
 {{- define "seine.agentRules" }}
-- {apiGroups: [""], resources: [pods, nodes, services], verbs: [get, list, watch]}
+- {apiGroups: [""], resources: [pods, nodes], verbs: [get, list, watch]}
 {{- end }}
 
 {{- define "seine.serverRules" }}
-- {apiGroups: [""], resources: [pods, nodes, services, namespaces], verbs: [get, list, watch]}
+- {apiGroups: [""], resources: [pods, nodes, services], verbs: [get, list, watch]}
 - {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [get, list, watch]}
-- {apiGroups: [apps], resources: [replicasets, deployments, statefulsets, daemonsets], verbs: [get, list, watch]}
-- {apiGroups: [batch], resources: [jobs, cronjobs], verbs: [get, list, watch]}
+- {apiGroups: [apps], resources: [replicasets], verbs: [get, list, watch]}
+- {apiGroups: [batch], resources: [jobs], verbs: [get, list, watch]}
+- {apiGroups: [""], resources: [namespaces], verbs: [list]}
 # Who presents a token, and which namespaces he may see.
 - {apiGroups: [authentication.k8s.io], resources: [tokenreviews], verbs: [create]}
 - {apiGroups: [authorization.k8s.io], resources: [subjectaccessreviews], verbs: [create]}
