@@ -41,7 +41,7 @@ TEST  := $(GO) test -count=1 -timeout=20m
 .PHONY: help build image demo run man check test test-unit race lint fmt generate generate-check cross \
 	check-console \
 	cluster-up cluster-down \
-	check-kernels generate-kernels \
+	check-kernels generate-kernels e2e-kubernetes \
 	bench-capture bench-store fuzz soak clean root
 
 help: ## list these commands
@@ -106,6 +106,13 @@ check-console: setup-console ## types, style and unit tests of the web console
 
 check-kernels: root setup-kernels ## the kernel matrix in virtual machines (root; KERNEL=6.1 RUN=TestNAT)
 	$(GO) run ./test/kernels -kernel='$(KERNEL)' -run='$(RUN)'
+
+# The image is this machine's alone, and named as the tests have it.
+e2e-kubernetes: root setup-cluster ## install on a real cluster and find its connections there (root; RUN=TestChart)
+	$(MAKE) --no-print-directory image IMAGE=localhost/seine:e2e ARCH=$(shell $(GO) env GOARCH)
+	ln -f bin/image/$(shell $(GO) env GOARCH)/usr/bin/seine bin/kubectl-seine
+	$(GO) build -modfile=tools/go.mod -o bin/helm helm.sh/helm/v4/cmd/helm
+	$(GO) test -tags=e2e -count=1 -timeout=20m -v -run='$(RUN)' ./test/kubernetes
 
 fmt: setup-test ## format Go and C
 	$(LINT) fmt ./...

@@ -17,9 +17,13 @@ import (
 // answerOutputs are the ways in which answers are written.
 var answerOutputs = []string{"table", "wide", "json", "csv"}
 
-func checkAnswerOutput(name string) error {
-	if !slices.Contains(answerOutputs, name) {
-		return usagef("output %q: want one of %s", name, strings.Join(answerOutputs, ", "))
+// netObservOutput is that of whole connections.
+const netObservOutput = "netobserv"
+
+// checkAnswerOutput takes the names of these, and of further ones that a command has.
+func checkAnswerOutput(name string, further ...string) error {
+	if all := slices.Concat(answerOutputs, further); !slices.Contains(all, name) {
+		return usagef("output %q: want one of %s", name, strings.Join(all, ", "))
 	}
 	return nil
 }
@@ -35,6 +39,8 @@ func newAnswerWriter(name string, to io.Writer, columns []query.Column, table []
 	switch name {
 	case "json":
 		return format.NewNDJSON(jsonGuard{to}, columns), nil
+	case netObservOutput:
+		return format.NewNetObserv(to, columns)
 	case "csv":
 		return format.NewCSV(terminalGuard(to), columns)
 	}

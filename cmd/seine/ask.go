@@ -57,12 +57,16 @@ func exitCode(err error) int {
 // askFlags say which server a command asks.
 type askFlags struct {
 	url, tokenFile, ca string
+	cluster            clusterFlags
 }
 
 func (f *askFlags) add(s *pflag.FlagSet) {
 	s.StringVar(&f.url, "api", "", "where the server is, a `URL` (default $SEINE_API, else http://"+defaultListen+")")
 	s.StringVar(&f.tokenFile, "token-file", "", "`FILE` with the bearer token (default the token in $SEINE_TOKEN, else none)")
 	s.StringVar(&f.ca, "ca-file", "", "PEM `FILE` with the certificates to trust (default those of the system)")
+	if isPlugin() {
+		f.cluster.add(s)
+	}
 }
 
 // client returns a client of the server.
@@ -70,6 +74,11 @@ func (f *askFlags) client() (*client.Client, error) {
 	cfg := client.Config{URL: f.url, Token: os.Getenv("SEINE_TOKEN"), UserAgent: "seine/" + versionText()}
 	if cfg.URL == "" {
 		cfg.URL = os.Getenv("SEINE_API")
+	}
+	if cfg.URL == "" && isPlugin() {
+		if err := f.cluster.reach(&cfg); err != nil {
+			return nil, err
+		}
 	}
 	if cfg.URL == "" {
 		cfg.URL = "http://" + defaultListen

@@ -46,7 +46,7 @@ func newFlowsCommand() *cobra.Command {
 	s.IntVar(&f.last, "last", 20, "list the `N` newest records")
 	s.BoolVarP(&f.follow, "follow", "f", false, "go on with connections as they are recorded; with --last or --since, the earlier ones first")
 	s.StringSliceVar(&f.fields, "fields", nil, "which `FIELDS`, separated by commas (default a table of the connection; with json and csv all)")
-	s.StringVarP(&f.output, "output", "o", "table", "`HOW`: table, wide, json (an object a line) or csv")
+	s.StringVarP(&f.output, "output", "o", "table", "`HOW`: table, wide, json (an object a line), csv or netobserv (flow logs of NetObserv)")
 	f.ask.add(s)
 	f.conditions.complete(c, &f.ask)
 	_ = c.RegisterFlagCompletionFunc("fields", completeFields(isAny))
@@ -91,7 +91,7 @@ func (f *flowsFlags) run(ctx context.Context, out, notes io.Writer, args []strin
 }
 
 func (f *flowsFlags) request(args []string) (*query.Request, error) {
-	if err := checkAnswerOutput(f.output); err != nil {
+	if err := checkAnswerOutput(f.output, netObservOutput); err != nil {
 		return nil, err
 	}
 	if f.last < 0 || f.last > query.MaxLimit || f.last == 0 && !f.follow {

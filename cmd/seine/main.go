@@ -52,6 +52,9 @@ func newRoot() *cobra.Command {
 		Args:          noCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	if isPlugin() {
+		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl seine"}
+	}
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(newRunCommand(), newAgentCommand(), newDemoCommand(), newStatusCommand(), newFieldsCommand(), newPodCommand())

@@ -16,6 +16,7 @@ import (
 
 func newStatusCommand() *cobra.Command {
 	var output string
+	var running bool
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Tell which features are live here, what is missing, and what was lost",
@@ -26,20 +27,24 @@ func newStatusCommand() *cobra.Command {
 			if output != "table" && output != "json" {
 				return fmt.Errorf("output %q: want table or json", output)
 			}
-			return showStatus(cmd.Context(), cmd.OutOrStdout(), output == "json")
+			return showStatus(cmd.Context(), cmd.OutOrStdout(), output == "json", running)
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "table", "`HOW`: table or json")
+	c.Flags().BoolVar(&running, "running", false, "where no agent runs end at once, without a look at what one could use, as probes want it")
 	return c
 }
 
 var errNoAgent = errors.New("no agent runs on this host: start one with seine run or seine agent")
 
-func showStatus(ctx context.Context, w io.Writer, asJSON bool) error {
+func showStatus(ctx context.Context, w io.Writer, asJSON, running bool) error {
 	statuses, missing := agent.ReadStatuses(ctx)
 	if len(statuses) == 0 {
 		if missing != nil {
 			return missing
+		}
+		if running {
+			return errNoAgent
 		}
 		features, err := capture.Probe(slog.New(slog.DiscardHandler))
 		if err != nil {

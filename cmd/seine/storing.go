@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/seine-net/seine/internal/api"
+	"github.com/seine-net/seine/internal/api/kubeauth"
 	"github.com/seine-net/seine/internal/credential"
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/health"
@@ -140,6 +141,7 @@ type apiFlags struct {
 	listen                   string
 	tokenFile                string
 	oidcIssuer, oidcAudience string
+	kubernetes               bool
 	tls                      credential.TLS
 	healthRules              string
 }
@@ -147,6 +149,7 @@ type apiFlags struct {
 func (f *apiFlags) add(s *pflag.FlagSet) {
 	s.StringVar(&f.listen, "listen", defaultListen, "`HOST:PORT` where the HTTP API is served; beyond loopback it needs tokens or an OpenID Connect issuer")
 	s.StringVar(&f.tokenFile, "api-token-file", "", "`FILE` with the bearer tokens that the API accepts, one a line")
+	s.BoolVar(&f.kubernetes, "api-kubernetes", false, "admit the bearer tokens of Kubernetes users, who see the namespaces whose pods they may list")
 	s.StringVar(&f.oidcIssuer, "oidc-issuer", "", "OpenID Connect issuer whose ID tokens the API accepts, a `URL`")
 	s.StringVar(&f.oidcAudience, "oidc-audience", "", "audience that these ID tokens must be for: the client `ID`")
 	s.StringVar(&f.tls.Cert, "api-tls-cert", "", "PEM `FILE` with the certificate of the API; without it the API speaks plain HTTP")
@@ -171,7 +174,22 @@ func (f *apiFlags) authenticators(log *slog.Logger) ([]api.Authenticator, error)
 		}
 		all = append(all, o)
 	}
+	if f.kubernetes {
+		k, err := newKubernetesAuth()
+		if err != nil {
+			return nil, fmt.Errorf("--api-kubernetes: %w", err)
+		}
+		all = append(all, k)
+	}
 	return all, nil
+}
+
+func newKubernetesAuth() (api.Authenticator, error) {
+	cfg, err := restConfig("")
+	if err != nil {
+		return nil, err
+	}
+	return kubeauth.New(cfg)
 }
 
 // health are the rules of health.
