@@ -202,6 +202,32 @@ func TestHealthResets(t *testing.T) {
 	})
 }
 
+// TestHealthFullQueue has a server that never accepts: its queue holds two.
+func TestHealthFullQueue(t *testing.T) {
+	s := newHealthStage(t)
+	s.listen(8007, 1)
+	s.watch(agent.Config{})
+	for i := range 4 {
+		conn, err := s.dial(8007, 1500*time.Millisecond)
+		if (err == nil) != (i < 2) {
+			t.Errorf("connection %d: %v", i, err)
+		}
+		if err == nil {
+			defer conn.Close()
+		}
+	}
+	time.Sleep(300 * time.Millisecond)
+	a := s.end(8007)
+	n := kernelCount(t, s.server, "TcpExtListenDrops")
+	again := kernelCount(t, s.client, "TcpRetransSegs")
+	want := fmt.Sprintf("fwd.retransmits=%d listen_drops=%d ok ok timeout timeout", again, n)
+	if got := a.troubles(); got != want || n == 0 {
+		t.Errorf("%q, want %q", got, want)
+		s.dump(8007)
+	}
+	s.wantOwners(a, true, false)
+}
+
 // TestHealthOff loads nothing of what is off.
 func TestHealthOff(t *testing.T) {
 	for _, c := range []struct {

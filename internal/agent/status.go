@@ -72,6 +72,10 @@ func (a *Agent) losses() []capture.Loss {
 		{Reason: "connections_forgotten", Count: a.joined.Forgotten, Detail: "connections forgotten as too many were remembered: orientation may be guessed anew"},
 	}
 	out = append(out, a.dnsLosses()...)
+	out = append(out,
+		capture.Loss{Reason: "facts_dropped", Count: a.joined.FactsDropped, Detail: "facts of sockets and drops not taken as there were too many in an interval"},
+		capture.Loss{Reason: "listen_drops_unassigned", Count: a.joined.ListensUnassigned, Detail: "segments that a listening socket turned away, of which no connection is known"},
+	)
 	if a.resolver != nil {
 		out = append(out, capture.Loss{
 			Reason: "connections_not_asked", Count: a.unasked.Load(), Detail: "sampled connections that conntrack was not asked about as there were too many: perhaps without backend",

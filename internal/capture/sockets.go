@@ -281,10 +281,14 @@ const factBatch = 1024
 func (s *sockets) tellAll(reports []bpf.SocketFacts, c clock, tell func([]nat.Fact)) {
 	batch := make([]nat.Fact, 0, min(len(reports), factBatch))
 	for i := range reports {
-		if reports[i].Role == uint8(bpf.SocketSocketRoleROLE_LISTENER) {
+		switch r := &reports[i]; {
+		case r.Role != uint8(bpf.SocketSocketRoleROLE_LISTENER):
+			batch = append(batch, s.fact(r, c))
+		case r.ListenDrops > 0:
+			batch = append(batch, listening(r))
+		default:
 			continue
 		}
-		batch = append(batch, s.fact(&reports[i], c))
 		if len(batch) == factBatch {
 			tell(batch)
 			batch = batch[:0]
@@ -313,6 +317,14 @@ func (s *sockets) fact(r *bpf.SocketFacts, c clock) nat.Fact {
 	}
 	f.Alone = !s.restricted && isTrouble(r, &f.Socket.TCP)
 	return f
+}
+
+// listening is what a listening socket turned away.
+func listening(r *bpf.SocketFacts) nat.Fact {
+	return nat.Fact{
+		Proto: flow.TCP, NetNS: r.Netns, TurnedAway: r.ListenDrops,
+		Src: nat.Point{Addr: r.Tuple.Src.Bytes, Port: r.Tuple.Sport},
+	}
 }
 
 // isTrouble tells whether a report is worth a record of its own.

@@ -19,6 +19,7 @@ func (t *Table) Finish(end flow.Time, last bool, sink func([]flow.Record) error)
 		c.settle()
 	}
 	t.joinFacts(end, last)
+	t.assignListens(last)
 	var err error
 	for _, c := range t.active {
 		t.records = t.emit(c, t.records)

@@ -21,6 +21,9 @@ type Fact struct {
 	Sent, Received flow.Faults
 	// Socket is what the socket at Src tells, nil for other facts. It is kept, and must not be changed any more.
 	Socket *Socket
+	// TurnedAway is how many segments of handshakes the listening socket at Src turned away as a queue was full. Dst is
+	// empty then, and so may be Src's address.
+	TurnedAway uint32
 	// Alone asks for a record even where no packet of the connection was counted in the interval, as of a connect whose
 	// SYNs were dropped on their way out.
 	Alone bool
@@ -58,6 +61,8 @@ func (t *Table) AddFacts(batch []Fact) {
 		switch {
 		case !t.isOurs(&batch[i]):
 			t.stats.FactsForeign++
+		case batch[i].TurnedAway > 0:
+			t.listens = append(t.listens, listening{Fact: batch[i]})
 		case len(t.facts) >= maxFacts:
 			t.stats.FactsDropped++
 		default:
@@ -72,7 +77,13 @@ func (t *Table) isOurs(f *Fact) bool {
 	if t.config.NetNS == 0 || f.NetNS == t.config.NetNS {
 		return true
 	}
+	if f.TurnedAway > 0 {
+		return t.spaces[f.NetNS] != nil
+	}
 	pod, _ := t.config.Locality.Interface(f.Src.AddrPort().Addr())
+	if pod != 0 && f.Socket != nil {
+		t.spaces.learn(f)
+	}
 	return pod != 0
 }
 
@@ -203,6 +214,8 @@ type health struct {
 	resets  [2][2]uint32
 	sockets [2]*Socket
 	owners  [2]*flow.Process
+	// listenDrops is what the server's listening socket turned away.
+	listenDrops uint32
 }
 
 func (h *health) turn() {
@@ -214,6 +227,7 @@ func (h *health) turn() {
 }
 
 func (h *health) merge(o *health) {
+	h.listenDrops += o.listenDrops
 	for d := range h.faults {
 		h.faults[d] = h.faults[d].Plus(o.faults[d])
 		h.resets[d][Up] += o.resets[d][Up]
@@ -286,6 +300,7 @@ func (c *connection) openedAt(u *use) flow.Time {
 // tell writes what is known of the use's health into its record.
 func (h *health) tell(r *flow.Record) {
 	r.FwdFaults, r.RevFaults = h.faults[Up], h.faults[Down]
+	r.TCP.ListenDrops = h.listenDrops
 	s := h.sockets[Up]
 	if s == nil {
 		s = h.sockets[Down]

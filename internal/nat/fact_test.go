@@ -2,6 +2,7 @@ package nat
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -166,4 +167,62 @@ func TestFactsAreBounded(t *testing.T) {
 	if n := table.Stats().FactsDropped; n != 3 {
 		t.Errorf("%d dropped, want 3", n)
 	}
+}
+
+// TestFactsOfListeners gives what a listener turned away to those that it turned away.
+func TestFactsOfListeners(t *testing.T) {
+	const server = "10.0.2.1:8080"
+	turned := func(at string, n uint32) word {
+		return word{Fact{Proto: flow.TCP, NetNS: 7, Src: point(at), TurnedAway: n}}
+	}
+	table := func() *Table {
+		h := host{own: map[string]uint32{"10.0.2.1": vethS}}
+		t := NewTable(Config{Locality: h, NetNS: 1})
+		t.spaces.learn(&Fact{NetNS: 7, Src: point(server)})
+		return t
+	}
+	unanswered := func(port int, n uint64) sight {
+		return seen(fmt.Sprintf("10.0.1.1:%d", port), server).syn(uint32(port)).sent(n)
+	}
+	halfOpen := func(port int) sight {
+		return seen(fmt.Sprintf("10.0.1.1:%d", port), server).syn(uint32(port)).answered().sent(2).got(1)
+	}
+	f := func(name string, want map[uint16]uint32, unassigned uint64, told ...event) {
+		t.Helper()
+		t.Run(name, func(t *testing.T) {
+			t.Helper()
+			table := table()
+			for _, e := range told {
+				e.tell(table, epoch)
+			}
+			got := make(map[uint16]uint32)
+			for _, r := range finish(t, table, epoch+second, true) {
+				if r.TCP.ListenDrops > 0 {
+					got[r.Src.Port] = r.TCP.ListenDrops
+				}
+			}
+			if !maps.Equal(got, want) || table.Stats().ListensUnassigned != unassigned {
+				t.Errorf("got %v and %d left, want %v and %d", got, table.Stats().ListensUnassigned, want, unassigned)
+			}
+		})
+	}
+	f("unanswered SYNs", map[uint16]uint32{1001: 2, 1002: 1}, 0, turned(server, 3), unanswered(1001, 2), unanswered(1002, 1))
+	f("any address", map[uint16]uint32{1001: 2}, 1, turned("0.0.0.0:8080", 3), unanswered(1001, 2))
+	f("another port", map[uint16]uint32{}, 3, turned("0.0.0.0:8081", 3), unanswered(1001, 2))
+	f("no more than were turned away", map[uint16]uint32{1001: 1}, 0, turned(server, 1), unanswered(1001, 2))
+	f("the last ACK", map[uint16]uint32{1002: 1}, 0, turned(server, 1), halfOpen(1002))
+	f("SYNs before ACKs", map[uint16]uint32{1001: 1}, 0, turned(server, 1), halfOpen(1002), unanswered(1001, 1))
+	f("not of those that were accepted", map[uint16]uint32{}, 1, turned(server, 1), halfOpen(1002),
+		func() word { w := socket(server, "10.0.1.1:1002", Passive, 9); w.f.NetNS = 7; return w }())
+	f("of another namespace", map[uint16]uint32{}, 0, func() word { w := turned(server, 3); w.f.NetNS = 8; return w }(), unanswered(1001, 2))
+	t.Run("told before its packets", func(t *testing.T) {
+		table := table()
+		turned(server, 2).tell(table, epoch)
+		finish(t, table, epoch+second, false)
+		unanswered(1001, 2).tell(table, epoch+second)
+		r := finish(t, table, epoch+2*second, true)
+		if len(r) != 1 || r[0].TCP.ListenDrops != 2 {
+			t.Errorf("got %+v", r)
+		}
+	})
 }

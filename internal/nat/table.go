@@ -49,6 +49,8 @@ type Stats struct {
 	FactsDropped uint64
 	// FactsForeign counts facts from network namespaces that are not this node's.
 	FactsForeign uint64
+	// ListensUnassigned counts segments that a listener turned away, of which no connection is known.
+	ListensUnassigned uint64
 }
 
 // Table joins observations and translations to connections. It is not safe for concurrent use.
@@ -61,7 +63,10 @@ type Table struct {
 	// pending are the interval's observations without an entry, held those of the one before that still wait.
 	pending, held waiting
 	// facts are the interval's, and those of the one before that still wait.
-	facts   []Fact
+	facts []Fact
+	// listens are the interval's facts of listening sockets.
+	listens []listening
+	spaces  spaces
 	records []flow.Record
 	stats   Stats
 }
@@ -83,7 +88,7 @@ func NewTable(c Config) *Table {
 	if c.Hold == 0 {
 		c.Hold = 200e6
 	}
-	return &Table{config: c, byFace: make(map[face]slot)}
+	return &Table{config: c, byFace: make(map[face]slot), spaces: make(spaces)}
 }
 
 // Stats returns the counters.

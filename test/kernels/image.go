@@ -25,7 +25,7 @@ var guestInit []byte
 
 // tools are this machine's programs that tests call in a guest of the same architecture. Those of iptables are the
 // older kind, which the kernels have alike; scripts/setup installs them.
-var tools = []string{"ip", "tc", "nft", "conntrack", "ipvsadm", "xtables-legacy-multi", "kmod"}
+var tools = []string{"ip", "tc", "nft", "conntrack", "ipvsadm", "ss", "xtables-legacy-multi", "kmod"}
 
 // aliases are names by which a tool is called beside its own.
 var aliases = map[string][]string{

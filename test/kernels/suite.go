@@ -42,6 +42,13 @@ var suites = []suite{
 		tests: []string{"TestExact", "TestCoverageKinds"},
 	},
 	{
+		name: "health", pkg: "internal/agent", limit: 12 * time.Minute, short: true,
+		tests: []string{
+			"TestHealthHealthy", "TestHealthFaults", "TestHealthLoss", "TestHealthSlowReader", "TestHealthResets",
+			"TestHealthFullQueue", "TestHealthOff",
+		},
+	},
+	{
 		name: "seine", pkg: "cmd/seine", limit: 8 * time.Minute,
 		tests: []string{
 			"TestBackendShown", "TestKernelWithoutBTF", "TestKilledAgentIsReplaced", "TestSignals", "TestTwoAgents",
