@@ -221,11 +221,12 @@ type Eviction struct {
 func (c *Capture) Evict(add func([]nat.Observation), learn func([]nat.Translation), tell func([]nat.Fact)) (Eviction, error) {
 	began := time.Now()
 	clock := readClock()
+	// Waiting for running programs may take long on a busy machine: packets meanwhile are the next eviction's.
+	e := Eviction{End: clock.now()}
 	m, err := c.objects.swap()
 	if err != nil {
 		return Eviction{}, err
 	}
-	e := Eviction{End: clock.now()}
 	counted := func(batch []nat.Observation) {
 		c.coverage.add(batch)
 		add(batch)

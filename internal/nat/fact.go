@@ -131,6 +131,17 @@ func (t *Table) tellAlone(c *connection, f *Fact) {
 	c.learn(u, f)
 }
 
+// apart is how far the times of a fact and of its packets may lie apart: of a socket that is established by the last
+// packet of a use, on a busy machine.
+const apart = flow.Time(5e6)
+
+// isOf tells whether a fact may be about a use: tuples are used again, and a fact of the next use may be told before
+// its packets are counted.
+func (f *Fact) isOf(u *use) bool {
+	ended := f.Socket != nil && f.Socket.TCP.State == flow.TCPClose
+	return f.First <= u.last+apart && (!ended || f.Last >= u.first-apart)
+}
+
 // useOf returns the use of the tuple that a fact is about, nil where there was none in this interval: for a socket the
 // one that began nearest to it, else the latest that began before.
 func (c *connection) useOf(f *Fact) *use {
@@ -141,7 +152,7 @@ func (c *connection) useOf(f *Fact) *use {
 	for i := range c.uses {
 		u := &c.uses[i]
 		switch {
-		case u.isError:
+		case u.isError || !f.isOf(u):
 		case best == nil,
 			f.Socket != nil && distance(u.first, f.First) < distance(best.first, f.First),
 			f.Socket == nil && u.first <= f.Last:

@@ -136,6 +136,10 @@ func TestFactsWait(t *testing.T) {
 		s.with(packets.at(900, 950), socket(client, service, Active, 7).at(899, 950)).gives().
 			gives(plainService + "3/0 vethC none syn pid 7/0")
 	})
+	f("with the next use of the tuple to come", func(s *script) {
+		s.with(packets.syn(1), socket(client, service, Active, 8).at(1001, 1002)).gives(plainService+"3/0 vethC none syn").
+			with(packets.syn(2)).gives(plainService + "3/0 vethC none syn pid 8/0")
+	})
 	f("with packets now, too", func(s *script) {
 		s.with(packets, socket(client, service, Active, 7).again(1).at(100, 1001)).gives(plainService + "3/0 vethC none syn pid 7/0 again 1/0").gives()
 	})
