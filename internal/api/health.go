@@ -43,6 +43,9 @@ func (a *API) checkHealth(w http.ResponseWriter, r *http.Request) error {
 	room := &allowance{from: &a.answers, weight: checkWeight}
 	defer room.release()
 	request.Take = room.take
+	if scope, ok := scopeOf(r); ok {
+		request.Namespaces = append([]string{}, scope.Namespaces...)
+	}
 	report, err := a.checker.Check(ctx, request)
 	if err != nil {
 		return late(ctx, err)

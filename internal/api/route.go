@@ -92,11 +92,11 @@ func init() {
 				toParameter,
 				{name: "filter", doc: "Condition in CEL over the fields that all datasets have: the check looks at these records alone.", example: `src.namespace == "shop"`},
 			},
-			handle: (*API).checkHealth,
+			handle: (*API).checkHealth, scoped: true,
 		},
 		{
 			method: http.MethodGet, path: "/api/v1/health/rules", answer: "HealthRules", media: []string{jsonMedia},
-			doc: "The rules of health with the thresholds in force.", handle: (*API).healthRules,
+			doc: "The rules of health with the thresholds in force.", handle: (*API).healthRules, scoped: true,
 		},
 		{
 			method: http.MethodGet, path: "/api/v1/status", answer: "Status", media: []string{jsonMedia},

@@ -29,8 +29,14 @@ func compile(r *http.Request, request *query.Request) (*query.Compiled, error) {
 	if err != nil {
 		return nil, err
 	}
-	if scope, ok := r.Context().Value(scopeKey{}).(*Scope); ok {
+	if scope, ok := scopeOf(r); ok {
 		compiled.Within(scope.Namespaces)
 	}
 	return compiled, nil
+}
+
+// scopeOf is what the sender may see; false if he may see everything.
+func scopeOf(r *http.Request) (*Scope, bool) {
+	scope, ok := r.Context().Value(scopeKey{}).(*Scope)
+	return scope, ok
 }

@@ -125,6 +125,8 @@ type Request struct {
 	To time.Time
 	// Filter is a condition in CEL on the rows of every dataset.
 	Filter string
+	// Namespaces, where not nil, leave the records with an end in one of them; then nothing is said of nodes.
+	Namespaces []string
 	// Take is asked for the bytes of each block of an answer before it is kept; nil takes what it needs.
 	Take func(bytes int) error
 }
@@ -156,7 +158,7 @@ func (c *Checker) Check(ctx context.Context, r Request) (*Report, error) {
 	if r.Take == nil {
 		r.Take = func(int) error { return nil }
 	}
-	run := &check{Checker: c, filter: r.Filter, take: r.Take, periods: c.periods(r)}
+	run := &check{Checker: c, filter: r.Filter, take: r.Take, within: r.Namespaces, periods: c.periods(r)}
 	if err := run.all(ctx); err != nil {
 		return nil, err
 	}
@@ -183,6 +185,7 @@ type check struct {
 	*Checker
 	filter   string
 	take     func(bytes int) error
+	within   []string
 	periods  Periods
 	findings []*finding
 	edges    map[Edge]bool

@@ -312,6 +312,26 @@ func TestDNS(t *testing.T) {
 		"critical dns-slow: all → shop/dns: DNS answers take 299.6 ms (p90) since 14:10 (700 µs in the hour before)")
 }
 
+// TestWithin leaves out what has no end in the namespaces.
+func TestWithin(t *testing.T) {
+	s := newStage(t)
+	s.broken(10, func(_ int, r *flow.Record) {
+		if to(r, "payments") {
+			*r = unanswered(*r, flow.ConnectRefused)
+		}
+	})
+	s.flush()
+	for namespace, want := range map[string]int{"shop": 1, "other": 0} {
+		r, err := New(s.store, nil).Check(t.Context(), Request{To: now, Namespaces: []string{namespace}})
+		if err != nil || len(r.Findings) != want || r.Checked.Nodes != 0 {
+			t.Errorf("within %s: %v, %+v; want %d findings", namespace, err, r, want)
+		}
+	}
+	if r, err := New(s.store, nil).Check(t.Context(), Request{To: now, Namespaces: []string{}}); err != nil || r.Checked.Edges != 0 {
+		t.Errorf("within nothing: %v, %+v", err, r)
+	}
+}
+
 // TestOver expects what is well again to be told as such.
 func TestOver(t *testing.T) {
 	s := newStage(t)

@@ -121,8 +121,8 @@ func factsOf(all []Facts, i int) Facts {
 // byNode applies the rules on nodes of a dataset.
 func (c *check) byNode(ctx context.Context, dataset string) error {
 	rules := c.settings.rules(dataset, ByNode)
-	if len(rules) == 0 {
-		return nil
+	if len(rules) == 0 || c.within != nil {
+		return nil // Of a node's records some may be of other namespaces.
 	}
 	q := &question{dataset: dataset, rules: rules, keys: []string{"node"}, limit: maxNodes}
 	now, before, err := pairOf(ctx, c, q, func(r answerRow) string { return r.text("node") })

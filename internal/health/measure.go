@@ -109,6 +109,9 @@ func (c *check) ask(ctx context.Context, q *question, visit func(answerRow)) (cu
 	if err != nil {
 		return "", fmt.Errorf("ask for %s: %w", strings.Join(q.measures(), ", "), err)
 	}
+	if c.within != nil {
+		compiled.Within(c.within)
+	}
 	collector := query.NewCollector(compiled.Plan, answerBytes, c.take)
 	summary, err := c.engine.Query(ctx, compiled.Plan, collector.Add)
 	if err != nil {

@@ -60,11 +60,11 @@ func (f *finding) waiting() string {
 func (f *finding) when(p Periods) string {
 	switch {
 	case !f.until.IsZero():
-		return " from " + clock(f.since, p.To) + " to " + clock(f.until, p.To)
+		return " from " + clock(f.since, p) + " to " + clock(f.until, p)
 	case f.always:
-		return " since before " + clock(f.since, p.To)
+		return " since before " + clock(f.since, p)
 	case !f.since.IsZero():
-		return " since " + clock(f.since, p.To)
+		return " since " + clock(f.since, p)
 	}
 	return ""
 }
@@ -77,13 +77,17 @@ func (f *finding) compared(p Periods) string {
 	return fmt.Sprintf(" (%s in the %s before)", amount(f.verdict.baseline, f.rule.Unit), span(p.BaselineTo.Sub(p.BaselineFrom)))
 }
 
-// clock is a time of day, in this machine's zone, with the day where it is not that of the check.
-func clock(t, now time.Time) string {
-	t, now = t.Local(), now.Local()
-	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
-		return t.Format("15:04 MST")
+// clock is a time of day, in this machine's zone: with seconds where steps are shorter than a minute, and with the day
+// where it is not that of the check.
+func clock(t time.Time, p Periods) string {
+	t, now, layout := t.Local(), p.To.Local(), "15:04 MST"
+	if stepOf(p.To.Sub(p.From)) < time.Minute {
+		layout = "15:04:05 MST"
 	}
-	return t.Format("2 January 15:04 MST")
+	if t.YearDay() != now.YearDay() || t.Year() != now.Year() {
+		layout = "2 January " + layout
+	}
+	return t.Format(layout)
 }
 
 // span is a length of time in words.
