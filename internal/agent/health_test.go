@@ -1,14 +1,19 @@
 package agent_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
 	"net/netip"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cilium/ebpf"
 
 	"github.com/seine-net/seine/internal/agent"
 	"github.com/seine-net/seine/internal/flow"
@@ -228,16 +233,68 @@ func TestHealthFullQueue(t *testing.T) {
 	s.wantOwners(a, true, false)
 }
 
+// The programs that features load, as the kernel cuts their names.
+const (
+	forBoth    = "seine_sock_find seine_sock_stat seine_sock_tell "
+	forProcess = "seine_sock_read "
+	forTCP     = "seine_sock_erro seine_sock_rst_ seine_sock_rst_ seine_sock_syna "
+)
+
+// loadedPrograms returns the names of the socket programs that this process has loaded.
+func loadedPrograms(t *testing.T) string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/self/fdinfo/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups := map[string][]string{}
+	seen := make(map[uint32]bool)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil || !bytes.Contains(text, []byte("prog_tag:")) || bytes.Contains(text, []byte("link_type:")) {
+			continue
+		}
+		var id uint32
+		_, after, _ := strings.Cut(string(text), "prog_id:")
+		if _, err := fmt.Sscan(after, &id); err != nil || seen[id] {
+			continue
+		}
+		seen[id] = true
+		program, err := ebpf.NewProgramFromID(ebpf.ProgramID(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := program.Info()
+		program.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, group := range []string{forBoth, forProcess, forTCP} {
+			if strings.HasPrefix(info.Name, "seine_sock") && strings.Contains(group, info.Name[:min(15, len(info.Name))]) {
+				groups[group] = append(groups[group], info.Name[:min(15, len(info.Name))])
+			}
+		}
+	}
+	var b strings.Builder
+	for _, group := range []string{forBoth, forProcess, forTCP} {
+		slices.Sort(groups[group])
+		for _, name := range groups[group] {
+			b.WriteString(name + " ")
+		}
+	}
+	return b.String()
+}
+
 // TestHealthOff loads nothing of what is off.
 func TestHealthOff(t *testing.T) {
 	for _, c := range []struct {
 		features []string
 		want     string
 	}{
-		{[]string{"none"}, "tcp off, process off, owner false, rtt false"},
-		{[]string{"tcp"}, "tcp live, process off, owner false, rtt true"},
-		{[]string{"process"}, "tcp off, process live, owner true, rtt false"},
-		{nil, "tcp live, process live, owner true, rtt true"},
+		{[]string{"none"}, "tcp off, process off, owner false, rtt false, loaded "},
+		{[]string{"tcp"}, "tcp live, process off, owner false, rtt true, loaded " + forBoth + forTCP},
+		{[]string{"process"}, "tcp off, process live, owner true, rtt false, loaded " + forBoth + forProcess},
+		{[]string{"tcp", "process"}, "tcp live, process live, owner true, rtt true, loaded " + forBoth + forProcess + forTCP},
 	} {
 		t.Run(c.want, func(t *testing.T) {
 			s := newHealthStage(t)
@@ -245,7 +302,7 @@ func TestHealthOff(t *testing.T) {
 			cfg := agent.Config{}
 			cfg.Features = c.features
 			s.watch(cfg)
-			states := featuresOf(s.agent.agent.Status())
+			states, programs := featuresOf(s.agent.agent.Status()), loadedPrograms(t)
 			conn, err := s.dial(8006, testkit.IOTimeout)
 			if err == nil {
 				err = testkit.Exchange(conn, 100, 5)
@@ -257,7 +314,8 @@ func TestHealthOff(t *testing.T) {
 				t.Fatal(err)
 			}
 			a := s.end(8006)
-			got := fmt.Sprintf("tcp %s, process %s, owner %t, rtt %t", states["tcp"], states["process"], a.client.PID != 0, a.rtt != 0)
+			got := fmt.Sprintf("tcp %s, process %s, owner %t, rtt %t, loaded %s",
+				states["tcp"], states["process"], a.client.PID != 0, a.rtt != 0, programs)
 			if got != c.want {
 				t.Errorf("got %s", got)
 			}
