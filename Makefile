@@ -82,7 +82,7 @@ man: build ## write manual pages to bin/man
 
 ## Change
 
-check: root generate-check lint test race cross check-console ## all that must hold before a change lands (root)
+check: root generate-check lint test race cross check-console e2e-kubernetes ## all that must hold before a change lands (root)
 
 # Tests with real traffic run one package at a time: beside others they would wait for the processor, not the network.
 test: root setup-test ## every test (root)

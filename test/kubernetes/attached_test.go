@@ -16,35 +16,47 @@ import (
 )
 
 // attached lists the interfaces of a node that have programs at TCX.
-func attached(t *testing.T, node string) string {
+func attached(t *testing.T, node string) (found string) {
 	t.Helper()
-	type answer struct {
-		text string
-		err  error
-	}
-	answers := make(chan answer)
-	// The thread that enters the node's namespace ends with its goroutine.
+	answered := make(chan error)
 	go func() {
-		runtime.LockOSThread()
-		text, err := attachedHere("/run/netns/sc-" + node)
-		answers <- answer{text, err}
+		answered <- inNamespace("/run/netns/sc-"+node, func() (err error) {
+			found, err = attachedHere()
+			return err
+		})
 	}()
-	a := <-answers
-	if a.err != nil {
-		t.Fatalf("look for programs on %s: %v", node, a.err)
+	if err := <-answered; err != nil {
+		t.Fatalf("look for programs on %s: %v", node, err)
 	}
-	return a.text
+	return found
 }
 
-func attachedHere(namespace string) (found string, err error) {
-	ns, err := os.Open(namespace)
+// inNamespace calls f on a thread inside a network namespace, and leaves it again: the cluster is not taken down while
+// a thread of ours is there.
+func inNamespace(path string, f func() error) error {
+	runtime.LockOSThread()
+	own, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
-		return "", err
+		return err
+	}
+	defer own.Close()
+	ns, err := os.Open(path)
+	if err != nil {
+		return err
 	}
 	defer ns.Close()
 	if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
-		return "", err
+		return err
 	}
+	err = f()
+	if back := unix.Setns(int(own.Fd()), unix.CLONE_NEWNET); back != nil {
+		return errors.Join(err, back) // The thread ends with its goroutine.
+	}
+	runtime.UnlockOSThread()
+	return err
+}
+
+func attachedHere() (found string, err error) {
 	links, err := net.Interfaces()
 	if err != nil {
 		return "", err

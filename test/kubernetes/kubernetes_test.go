@@ -79,7 +79,7 @@ func (s *stage) checkNodes() {
 	s.kubectl("-n", "demo", "wait", "--for=condition=Ready", "pod/client", "--timeout=120s")
 	s.await("the Service has both servers", func() string {
 		out, _ := s.try("test/cluster/kubectl", "-n", "demo", "exec", "client", "--", "netpod", "get", "-n", "20", "-i", "20ms", "-t", "2s", "http://echo.demo/")
-		for _, pod := range strings.Fields(s.kubectl("-n", "demo", "get", "pods", "-l", "app=echo", "-o", "jsonpath={.items[*].metadata.name}")) {
+		for pod := range strings.FieldsSeq(s.kubectl("-n", "demo", "get", "pods", "-l", "app=echo", "-o", "jsonpath={.items[*].metadata.name}")) {
 			if !strings.Contains(out, "pod="+pod+" ") {
 				return out
 			}
