@@ -30,10 +30,7 @@ type healthStage struct {
 	records []flow.Record
 }
 
-var (
-	healthClient = netip.MustParseAddr("10.77.1.2")
-	healthServer = netip.MustParseAddr("10.77.2.2")
-)
+var healthServer = netip.MustParseAddr("10.77.2.2")
 
 func newHealthStage(t *testing.T) *healthStage {
 	t.Helper()

@@ -137,7 +137,7 @@ func TestFactsWait(t *testing.T) {
 			gives(plainService + "3/0 vethC none syn pid 7/0")
 	})
 	f("with the next use of the tuple to come", func(s *script) {
-		s.with(packets.syn(1), socket(client, service, Active, 8).at(1001, 1002)).gives(plainService+"3/0 vethC none syn").
+		s.with(packets.syn(1), socket(client, service, Active, 8).at(1001, 1002)).gives(plainService + "3/0 vethC none syn").
 			with(packets.syn(2)).gives(plainService + "3/0 vethC none syn pid 8/0")
 	})
 	f("with packets now, too", func(s *script) {

@@ -45,7 +45,7 @@ var suites = []suite{
 		name: "health", pkg: "internal/agent", limit: 12 * time.Minute, short: true,
 		tests: []string{
 			"TestHealthHealthy", "TestHealthFaults", "TestHealthLoss", "TestHealthSlowReader", "TestHealthResets",
-			"TestHealthFullQueue", "TestHealthOff",
+			"TestHealthFullQueue", "TestHealthOff", "TestHealthDelay",
 		},
 	},
 	{
