@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -158,17 +159,30 @@ func TestTokens(t *testing.T) {
 // issuer is an OpenID Connect provider as far as verification asks one.
 type issuer struct {
 	*httptest.Server
-	key  *rsa.PrivateKey
 	down bool
+
+	mu  sync.Mutex
+	key *rsa.PrivateKey
+	// keyID changes when the key does.
+	keyID string
 }
 
-func newIssuer(t *testing.T) *issuer {
+// rotate takes another key, and no longer publishes the one before.
+func (i *issuer) rotate(t *testing.T, keyID string) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := &issuer{key: key}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.key, i.keyID = key, keyID
+}
+
+func newIssuer(t *testing.T) *issuer {
+	t.Helper()
+	i := &issuer{}
+	i.rotate(t, "one")
 	mux := http.NewServeMux()
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		if i.down {
@@ -180,7 +194,9 @@ func newIssuer(t *testing.T) *issuer {
 		})
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
-		key := jose.JSONWebKey{Key: i.key.Public(), KeyID: "one", Algorithm: "RS256", Use: "sig"}
+		i.mu.Lock()
+		key := jose.JSONWebKey{Key: i.key.Public(), KeyID: i.keyID, Algorithm: "RS256", Use: "sig"}
+		i.mu.Unlock()
 		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key}})
 	})
 	i.Server = httptest.NewServer(mux)
@@ -191,7 +207,13 @@ func newIssuer(t *testing.T) *issuer {
 // token signs claims.
 func token(t *testing.T, key crypto.PrivateKey, algorithm jose.SignatureAlgorithm, claims map[string]any) string {
 	t.Helper()
-	options := (&jose.SignerOptions{}).WithHeader("kid", "one")
+	return tokenBy(t, "one", key, algorithm, claims)
+}
+
+// tokenBy signs claims by a key of a name.
+func tokenBy(t *testing.T, keyID string, key crypto.PrivateKey, algorithm jose.SignatureAlgorithm, claims map[string]any) string {
+	t.Helper()
+	options := (&jose.SignerOptions{}).WithHeader("kid", keyID)
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: key}, options)
 	if err != nil {
 		t.Fatal(err)
@@ -269,6 +291,11 @@ func TestOIDC(t *testing.T) {
 	if got := refused(t, body); !strings.Contains(got.Error, "another audience") || strings.Contains(body, "grafana") {
 		t.Errorf("error %s, want the reason and nothing of the token", body)
 	}
+	i.rotate(t, "two")
+	f("key that is not announced yet", token(t, other, jose.RS256, claims()), 401)
+	f("new key", tokenBy(t, "two", i.key, jose.RS256, claims()), 200)
+	f("key before", good, 401)
+	f("new key's name, other key", tokenBy(t, "two", other, jose.RS256, claims()), 401)
 }
 
 func TestNewOIDCRefuses(t *testing.T) {

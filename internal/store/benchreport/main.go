@@ -30,17 +30,20 @@ import (
 
 const (
 	batchRows = 4096
-	span      = 6 * time.Hour
 	loadRate  = 20_000
 	rounds    = 5
 )
 
-var begin = time.Date(2026, 3, 1, 6, 0, 0, 0, time.UTC)
+var (
+	begin = time.Date(2026, 3, 1, 6, 0, 0, 0, time.UTC)
+	span  = 6 * time.Hour
+)
 
 func main() {
 	rows := flag.Int("rows", 10_000_000, "records to store")
 	sqliteRows := flag.Int("sqlite-rows", 300_000, "records to store in SQLite")
 	output := flag.String("o", "", "file to write; standard output if empty")
+	flag.DurationVar(&span, "span", span, "time that the records cover")
 	profile := flag.String("cpuprofile", "", "file for a profile of the processor time")
 	flag.Parse()
 	debug.SetGCPercent(local.GarbagePercent)
@@ -211,6 +214,7 @@ var questions = []question{
 	{"top 50 workload pairs of 6 h", topPairs, "at most 1.2", "at most 2.5"},
 	{"namespace pairs of 1 h", namespaceMap, "at most 0.25", ""},
 	{"newest 100 of one address and port", needle, "", ""},
+	{"bytes of each namespace over all, in 84 steps", series, "", ""},
 }
 
 func field(name string) *flow.Field {
@@ -241,7 +245,7 @@ func topPairs(now time.Time) *query.Plan {
 		Measures: []query.Measure{{Name: "sum(total.bytes)", Aggregation: query.Sum, Field: field("total.bytes")}},
 		Order:    []query.Order{{Column: "sum(total.bytes)", Descending: true}},
 	}
-	p.From, p.To = past(now, 6*time.Hour)
+	p.From, p.To = past(now, span)
 	return p
 }
 
@@ -257,6 +261,13 @@ func namespaceMap(now time.Time) *query.Plan {
 	return p
 }
 
+func series(now time.Time) *query.Plan {
+	p := namespaceMap(now)
+	p.GroupBy, p.Step = p.GroupBy[:1], span/84
+	p.From, p.To = past(now, span)
+	return p
+}
+
 func newest(now time.Time) *query.Plan {
 	p := &query.Plan{Dataset: "flows", Limit: 100, Filter: &query.Expr{Operator: query.And, Args: []*query.Expr{
 		primary, {Operator: query.Equal, Field: field("src.namespace"), Texts: []string{"team-07"}},
@@ -266,7 +277,7 @@ func newest(now time.Time) *query.Plan {
 			p.Fields = append(p.Fields, f)
 		}
 	}
-	p.From, p.To = past(now, 6*time.Hour)
+	p.From, p.To = past(now, span)
 	return p
 }
 
