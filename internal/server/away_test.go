@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seine-net/seine/internal/wire"
+	"github.com/seine-net/seine/internal/wire/wiretest"
 )
 
 // traffic gives a sender batches until it is stopped, which returns how many records these had.
@@ -20,7 +21,7 @@ func traffic(t *testing.T, s *wire.Sender, size int, every time.Duration) (stop 
 			case <-done:
 				return
 			case <-tick.C:
-				if err := s.Sink(records(sent, size)); err != nil {
+				if err := s.Sink(wiretest.Records(sent, size)); err != nil {
 					t.Error(err)
 				}
 				sent += size
@@ -44,9 +45,9 @@ func TestServerAway(t *testing.T) {
 			m := newMemoryEngine()
 			server := newServer(t, Config{Engine: m})
 			address, stop := listen(t, server, "127.0.0.1:0")
-			sender := send(t, wire.SenderConfig{Server: address, QueueBytes: queue, Drain: waitLimit})
+			sender := send(t, wire.SenderConfig{Server: address, QueueBytes: queue, Drain: wiretest.WaitLimit})
 			stopTraffic := traffic(t, sender, 500, 10*time.Millisecond)
-			eventually(t, "records before", func() bool { return m.once(t) > 0 })
+			wiretest.Eventually(t, "records before", func() bool { return m.once(t) > 0 })
 			stop()
 			time.Sleep(3 * time.Second)
 			if held := sender.Stats().QueuedBytes; held == 0 || held > queue {
@@ -54,7 +55,7 @@ func TestServerAway(t *testing.T) {
 			}
 			listen(t, server, address)
 			before := m.once(t)
-			eventually(t, "records afterwards", func() bool { return m.once(t) > before })
+			wiretest.Eventually(t, "records afterwards", func() bool { return m.once(t) > before })
 			sent := stopTraffic()
 			if err := sender.Close(); err != nil {
 				t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seine-net/seine/internal/wire"
+	"github.com/seine-net/seine/internal/wire/wiretest"
 )
 
 // proxy passes connections on to an address, and cuts them all when it is told to.
@@ -106,9 +107,9 @@ func TestDuplicateDelivery(t *testing.T) {
 	const cuts, size = 5, 20
 	m.after = func() { p.cutFresh(cuts) }
 	follower := subscribe(t, server, "flows")
-	sender := send(t, wire.SenderConfig{Server: p.listener.Addr().String(), Drain: waitLimit})
+	sender := send(t, wire.SenderConfig{Server: p.listener.Addr().String(), Drain: wiretest.WaitLimit})
 	stopTraffic := traffic(t, sender, size, 5*time.Millisecond)
-	eventually(t, "cuts", func() bool { return p.count() == cuts })
+	wiretest.Eventually(t, "cuts", func() bool { return p.count() == cuts })
 	sent := stopTraffic()
 	if err := sender.Close(); err != nil {
 		t.Fatal(err)

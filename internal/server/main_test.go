@@ -3,11 +3,8 @@ package server
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
-	"net/netip"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"go.uber.org/goleak"
@@ -17,49 +14,18 @@ import (
 	"github.com/seine-net/seine/internal/query"
 	"github.com/seine-net/seine/internal/store"
 	"github.com/seine-net/seine/internal/wire"
+	"github.com/seine-net/seine/internal/wire/wiretest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var discard = slog.New(slog.DiscardHandler)
 
-// waitLimit bounds every wait of these tests.
-const waitLimit = 30 * time.Second
-
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(waitLimit); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within %v", what, waitLimit)
-		}
-	}
-}
-
-// records makes connections whose Fwd.Bytes are numbers from first on; their addresses do not compress.
-func records(first, count int) []flow.Record {
-	random := rand.New(rand.NewPCG(uint64(first), 1))
-	all := make([]flow.Record, count)
-	for i := range all {
-		var address [16]byte
-		for k := range address {
-			address[k] = byte(random.Uint32())
-		}
-		server := flow.Endpoint{Addr: netip.AddrFrom16(address), Port: 443}
-		all[i] = flow.Record{
-			Start: 1772366400000000000, End: 1772366401000000000, Proto: flow.TCP,
-			Src: flow.Endpoint{Addr: netip.MustParseAddr("192.0.2.1"), Port: uint16(i)}, Dst: server, Backend: server,
-			SNAT: netip.MustParseAddrPort("192.0.2.1:1"), Node: "worker-1", Iface: "eth0", Reporter: flow.Client, Primary: true,
-			Fwd: flow.Volume{Bytes: uint64(first + i), Packets: 1}, Sampling: 1,
-		}
-	}
-	return all
-}
-
 // rowsOf makes a batch, which is released with the test.
 func rowsOf(t testing.TB, first, count int) arrow.RecordBatch {
 	t.Helper()
 	b := columns.NewBuilder(columns.Flows(), count)
-	b.Append(records(first, count))
+	b.Append(wiretest.Records(first, count))
 	batch := b.NewBatch()
 	t.Cleanup(batch.Release)
 	return batch

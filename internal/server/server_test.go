@@ -13,6 +13,7 @@ import (
 
 	"github.com/seine-net/seine/internal/store"
 	"github.com/seine-net/seine/internal/wire"
+	"github.com/seine-net/seine/internal/wire/wiretest"
 )
 
 var errTest = errors.New("test says no")
@@ -122,10 +123,10 @@ func TestWaitsForRoom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := sender.Sink(records(0, 10)); err != nil {
+	if err := sender.Sink(wiretest.Records(0, 10)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "waiting batch", func() bool { return s.Status().Waiting == 1 })
+	wiretest.Eventually(t, "waiting batch", func() bool { return s.Status().Waiting == 1 })
 	if got := sender.Stats(); got.Queued != 10 || !got.Connected {
 		t.Errorf("while the store is full the sender's state is %+v", got)
 	}
@@ -190,7 +191,7 @@ func ingest(t *testing.T, s *Server, first int, sequence uint64) {
 // want expects the batch that begins with a number, after a loss.
 func want(t *testing.T, sub *Subscription, first int64, lost uint64) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), wiretest.WaitLimit)
 	defer cancel()
 	next, err := sub.Next(ctx)
 	if err != nil {

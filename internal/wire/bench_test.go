@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/wire/wiretest"
 )
 
 // typical makes records of 1000 pairs of IPv4 endpoints with names.
 func typical(count int) []flow.Record {
-	all := records(0, count)
+	all := wiretest.Records(0, count)
 	for i := range all {
 		r, pair := &all[i], i*7919%1000
 		r.Src = endpoint(pair%100, 40000+i%20000)
@@ -71,7 +72,7 @@ func BenchmarkSink(b *testing.B) {
 	f("typical=10", typical(10))
 	f("typical=1000", typical(1000))
 	f("typical=8192", typical(rowsPerBatch))
-	f("scattered=8192", records(0, rowsPerBatch))
+	f("scattered=8192", wiretest.Records(0, rowsPerBatch))
 }
 
 // BenchmarkDeliver is the whole way, both ends, to a handler that reads every value and keeps nothing.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/seine-net/seine/internal/columns"
 	"github.com/seine-net/seine/internal/wire/wirepb"
+	"github.com/seine-net/seine/internal/wire/wiretest"
 )
 
 // raw opens a stream without any of our manners.
@@ -27,7 +28,7 @@ func raw(t *testing.T, address string) clientStream {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), wiretest.WaitLimit)
 	t.Cleanup(func() {
 		cancel()
 		_ = conn.Close()
@@ -55,7 +56,7 @@ func batchMessage(sequence uint64, dataset string, arrow []byte) *wirepb.FromAge
 func encoded(t testing.TB, rows int) []byte {
 	t.Helper()
 	b := columns.NewBuilder(columns.Flows(), rows)
-	b.Append(records(0, rows))
+	b.Append(wiretest.Records(0, rows))
 	batch := b.NewBatch()
 	defer batch.Release()
 	bytes, err := columns.Encode(nil, batch)
@@ -87,7 +88,7 @@ func TestHostileStreams(t *testing.T) {
 			if got := strings.Join(append(all, answers(stream)...), "\n"); got != want {
 				t.Errorf("answers are\n%s\nwant\n%s", got, want)
 			}
-			eventually(t, "stream's end", func() bool { return r.Stats().Streams == 0 })
+			wiretest.Eventually(t, "stream's end", func() bool { return r.Stats().Streams == 0 })
 			k.mu.Lock()
 			defer k.mu.Unlock()
 			if k.open != 0 {

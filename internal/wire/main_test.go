@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"net/netip"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -20,39 +17,6 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var discard = slog.New(slog.DiscardHandler)
-
-// waitLimit bounds every wait of these tests.
-const waitLimit = 20 * time.Second
-
-// eventually waits until a condition holds.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(waitLimit); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within %v", what, waitLimit)
-		}
-	}
-}
-
-// records makes connections whose Fwd.Bytes are numbers from first on; their addresses do not compress.
-func records(first uint64, count int) []flow.Record {
-	random := rand.New(rand.NewPCG(first, 1))
-	all := make([]flow.Record, count)
-	for i := range all {
-		var address [16]byte
-		for k := range address {
-			address[k] = byte(random.Uint32())
-		}
-		server := flow.Endpoint{Addr: netip.AddrFrom16(address), Port: 443}
-		all[i] = flow.Record{
-			Start: 1772366400000000000, End: 1772366401000000000 + flow.Time(i), Proto: flow.TCP,
-			Src: flow.Endpoint{Addr: netip.MustParseAddr("192.0.2.1"), Port: uint16(i)}, Dst: server, Backend: server,
-			SNAT: netip.MustParseAddrPort("192.0.2.1:1"), Node: "worker-1", Iface: "eth0", Reporter: flow.Client, Primary: true,
-			Fwd: flow.Volume{Bytes: first + uint64(i), Packets: 1}, Sampling: 1,
-		}
-	}
-	return all
-}
 
 // keeper is a handler that keeps the numbers of the records.
 type keeper struct {

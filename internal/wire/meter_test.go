@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/seine-net/seine/internal/wire/wirepb"
+	"github.com/seine-net/seine/internal/wire/wiretest"
 )
 
 // stuckConn passes so many bytes on, and then none until it is closed.
@@ -79,7 +80,7 @@ func TestUnfinishedMessages(t *testing.T) {
 	}
 	r.meter.limit, r.meter.within = limit, 2*time.Second
 	run(t, r)
-	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
+	ctx, cancel := context.WithTimeout(t.Context(), wiretest.WaitLimit)
 	defer cancel()
 	var group sync.WaitGroup
 	for range streams {
@@ -92,13 +93,13 @@ func TestUnfinishedMessages(t *testing.T) {
 		most = max(most, r.meter.held)
 		return r.meter.held
 	}
-	eventually(t, "a full meter", func() bool { return held() >= limit })
-	s := send(t, SenderConfig{Server: r.Addr().String(), Drain: waitLimit})
-	sink(t, s, records(0, 100))
-	eventually(t, "records of an honest agent", func() bool { held(); return k.kept(t) == 100 })
+	wiretest.Eventually(t, "a full meter", func() bool { return held() >= limit })
+	s := send(t, SenderConfig{Server: r.Addr().String(), Drain: wiretest.WaitLimit})
+	sink(t, s, wiretest.Records(0, 100))
+	wiretest.Eventually(t, "records of an honest agent", func() bool { held(); return k.kept(t) == 100 })
 	closeSender(t, s)
 	group.Wait()
-	eventually(t, "an empty meter", func() bool { return held() == 0 })
+	wiretest.Eventually(t, "an empty meter", func() bool { return held() == 0 })
 	if over := most - limit; over > 2*streams*freeBytes {
 		t.Errorf("%d bytes were held, want at most %d and %d for each stream", most, limit, 2*freeBytes)
 	}
@@ -116,16 +117,16 @@ func TestMeterForgetsWhatIsDone(t *testing.T) {
 	}
 	r.meter.limit = 256 << 10
 	run(t, r)
-	s := send(t, SenderConfig{Server: r.Addr().String(), Drain: waitLimit})
+	s := send(t, SenderConfig{Server: r.Addr().String(), Drain: wiretest.WaitLimit})
 	const batches, rows = 40, 4000
 	for i := range batches {
-		sink(t, s, records(uint64(i*rows), rows))
+		sink(t, s, wiretest.Records(i*rows, rows))
 	}
 	closeSender(t, s)
 	if got := k.kept(t); got != batches*rows {
 		t.Errorf("%d records arrived, want %d", got, batches*rows)
 	}
-	eventually(t, "an empty meter", func() bool {
+	wiretest.Eventually(t, "an empty meter", func() bool {
 		r.meter.mu.Lock()
 		defer r.meter.mu.Unlock()
 		return r.meter.held == 0 && len(r.meter.conns) == 0

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seine-net/seine/internal/credential"
 	"github.com/seine-net/seine/internal/credential/credentialtest"
+	"github.com/seine-net/seine/internal/wire/wiretest"
 )
 
 const (
@@ -60,12 +61,12 @@ func TestWhoMayConnect(t *testing.T) {
 			receiver, _ := serve(t, r, k)
 			s.Server, s.Drain = receiver.Addr().String(), 50*time.Millisecond
 			sender := send(t, s)
-			sink(t, sender, records(0, 3))
+			sink(t, sender, wiretest.Records(0, 3))
 			if want == "" {
-				eventually(t, "records", func() bool { return k.kept(t) == 3 })
+				wiretest.Eventually(t, "records", func() bool { return k.kept(t) == 3 })
 				return
 			}
-			eventually(t, "error with "+want, func() bool { return strings.Contains(sender.Stats().LastError, want) })
+			wiretest.Eventually(t, "error with "+want, func() bool { return strings.Contains(sender.Stats().LastError, want) })
 			if k.kept(t) != 0 || sender.Stats().Acknowledged != 0 {
 				t.Error("records arrived all the same")
 			}
@@ -104,12 +105,12 @@ func TestVersionsThatDoNotMeet(t *testing.T) {
 			r.versions = server
 			run(t, r)
 			s := send(t, SenderConfig{Server: r.Addr().String(), Drain: 50 * time.Millisecond})
-			sink(t, s, records(0, 3))
+			sink(t, s, wiretest.Records(0, 3))
 			if want == "" {
-				eventually(t, "records", func() bool { return k.kept(t) == 3 })
+				wiretest.Eventually(t, "records", func() bool { return k.kept(t) == 3 })
 				return
 			}
-			eventually(t, "refusal", func() bool { return s.Stats().LastError != "" })
+			wiretest.Eventually(t, "refusal", func() bool { return s.Stats().LastError != "" })
 			if got := s.Stats().LastError; got != want {
 				t.Errorf("error is\n%s\nwant\n%s", got, want)
 			}
@@ -127,14 +128,14 @@ func TestTooManyAgents(t *testing.T) {
 	k := newKeeper()
 	r, _ := serve(t, ReceiverConfig{MaxAgents: 1}, k)
 	first := send(t, SenderConfig{Server: r.Addr().String()})
-	eventually(t, "first agent", func() bool { return first.Stats().Connected })
+	wiretest.Eventually(t, "first agent", func() bool { return first.Stats().Connected })
 	second := send(t, SenderConfig{Server: r.Addr().String()})
-	eventually(t, "refusal", func() bool {
+	wiretest.Eventually(t, "refusal", func() bool {
 		return containsText(second.Stats().LastError, "server refuses (busy): 1 agents are connected")
 	})
-	sink(t, second, records(0, 5))
+	sink(t, second, wiretest.Records(0, 5))
 	closeSender(t, first)
-	eventually(t, "second agent's records", func() bool { return k.kept(t) == 5 })
+	wiretest.Eventually(t, "second agent's records", func() bool { return k.kept(t) == 5 })
 }
 
 // Authority, certificates and tokens of both ends are replaced while records flow. Nothing is lost, and afterwards
@@ -157,11 +158,11 @@ func TestRotationUnderTraffic(t *testing.T) {
 			case <-done:
 				return
 			case <-time.After(5 * time.Millisecond):
-				_ = s.Sink(records(uint64(sent), size))
+				_ = s.Sink(wiretest.Records(sent, size))
 			}
 		}
 	})
-	eventually(t, "records before", func() bool { return k.kept(t) > 0 })
+	wiretest.Eventually(t, "records before", func() bool { return k.kept(t) > 0 })
 	f.identity("server", after, after)
 	f.identity("agent", after, after)
 	f.token(t, "accepted", tokenTwo)
@@ -173,7 +174,7 @@ func TestRotationUnderTraffic(t *testing.T) {
 	until := len(k.seen)
 	k.mu.Unlock()
 	serve(t, ReceiverConfig{Listen: address, TLS: &server, TokenFile: accepted}, k)
-	eventually(t, "records afterwards", func() bool { return k.kept(t) > until })
+	wiretest.Eventually(t, "records afterwards", func() bool { return k.kept(t) > until })
 	close(done)
 	traffic.Wait()
 	closeSender(t, s)
@@ -193,20 +194,20 @@ func TestReceiverRotates(t *testing.T) {
 	r, _ := serve(t, ReceiverConfig{TLS: &server, TokenFile: accepted}, k)
 	address := r.Addr().String()
 	old := send(t, SenderConfig{Server: address, TLS: &oldAgent, TokenFile: f.token(t, "t1", tokenOne)})
-	eventually(t, "old agent", func() bool { return old.Stats().Connected })
+	wiretest.Eventually(t, "old agent", func() bool { return old.Stats().Connected })
 
 	f.identity("server", after, after)
 	f.token(t, "accepted", tokenTwo)
 	time.Sleep(1100 * time.Millisecond)
-	sink(t, old, records(0, 10))
-	eventually(t, "records on the connection from before", func() bool { return k.kept(t) == 10 })
+	sink(t, old, wiretest.Records(0, 10))
+	wiretest.Eventually(t, "records on the connection from before", func() bool { return k.kept(t) == 10 })
 	fresh := send(t, SenderConfig{Server: address, TLS: &newAgent, TokenFile: f.token(t, "t2", tokenTwo)})
-	sink(t, fresh, records(100, 10))
-	eventually(t, "records with new files", func() bool { return k.kept(t) == 20 })
+	sink(t, fresh, wiretest.Records(100, 10))
+	wiretest.Eventually(t, "records with new files", func() bool { return k.kept(t) == 20 })
 	late := send(t, SenderConfig{Server: address, TLS: &oldAgent, TokenFile: f.path("t1"), Drain: 50 * time.Millisecond})
-	eventually(t, "refusal of old files", func() bool { return late.Stats().LastError != "" })
+	wiretest.Eventually(t, "refusal of old files", func() bool { return late.Stats().LastError != "" })
 	stale := send(t, SenderConfig{Server: address, TLS: &newAgent, TokenFile: f.path("t1"), Drain: 50 * time.Millisecond})
-	eventually(t, "refusal of the old token", func() bool { return containsText(stale.Stats().LastError, "server refuses (token)") })
+	wiretest.Eventually(t, "refusal of the old token", func() bool { return containsText(stale.Stats().LastError, "server refuses (token)") })
 }
 
 // Tokens are in no log line, whichever end refuses what.
@@ -223,7 +224,7 @@ func TestTokensAreNotLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "refusal", func() bool { return s.Stats().LastError != "" })
+	wiretest.Eventually(t, "refusal", func() bool { return s.Stats().LastError != "" })
 	closeSender(t, s)
 	text := lines.String()
 	if !containsText(text, "refused") {

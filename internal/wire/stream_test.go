@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/seine-net/seine/internal/wire/wiretest"
 )
 
 func containsText(text, part string) bool { return strings.Contains(text, part) }
@@ -42,7 +44,7 @@ func TestRecordsArrive(t *testing.T) {
 			s := way.open(t, k, SenderConfig{})
 			const batches, size = 5, 3 * rowsPerBatch / 2
 			for i := range batches {
-				sink(t, s, records(uint64(i*size), size))
+				sink(t, s, wiretest.Records(i*size, size))
 			}
 			sink(t, s, nil)
 			closeSender(t, s)
@@ -55,7 +57,7 @@ func TestRecordsArrive(t *testing.T) {
 			if got := s.Stats(); got.Acknowledged != batches*size || got.Queued != 0 || got.QueuedBytes != 0 {
 				t.Errorf("after all arrived the stats are %+v", got)
 			}
-			wantError(t, s.Sink(records(0, 1)), "closed")
+			wantError(t, s.Sink(wiretest.Records(0, 1)), "closed")
 		})
 	}
 }
@@ -69,7 +71,7 @@ func TestAgentIsIntroduced(t *testing.T) {
 				Features: []Feature{{"capture", "live", "tcx", "programs"}},
 			}
 			s := way.open(t, k, SenderConfig{Report: func() Report { return report }})
-			eventually(t, "report", func() bool { _, ok := k.lastReport(); return ok })
+			wiretest.Eventually(t, "report", func() bool { _, ok := k.lastReport(); return ok })
 			got := k.lastAgent(t)
 			if got.Origin != s.Stats().Origin || !strings.HasPrefix(got.Origin, "worker-1/") {
 				t.Errorf("origin is %q, the sender's %q", got.Origin, s.Stats().Origin)
@@ -85,9 +87,9 @@ func TestAgentIsIntroduced(t *testing.T) {
 			if r, _ := k.lastReport(); !cmp.Equal(r, report) {
 				t.Errorf("report (-want +got):\n%s", cmp.Diff(report, r))
 			}
-			eventually(t, "connected", func() bool { return s.Stats().Connected })
+			wiretest.Eventually(t, "connected", func() bool { return s.Stats().Connected })
 			closeSender(t, s)
-			eventually(t, "session's end", func() bool { k.mu.Lock(); defer k.mu.Unlock(); return k.open == 0 })
+			wiretest.Eventually(t, "session's end", func() bool { k.mu.Lock(); defer k.mu.Unlock(); return k.open == 0 })
 		})
 	}
 }
@@ -108,8 +110,8 @@ func TestStreamsAreRenewed(t *testing.T) {
 	s.deliver = func(ctx context.Context) error { return s.overNetwork(ctx, d) }
 	s.start()
 	sent := 0
-	eventually(t, "five streams", func() bool {
-		sink(t, s, records(uint64(sent), 20))
+	wiretest.Eventually(t, "five streams", func() bool {
+		sink(t, s, wiretest.Records(sent, 20))
 		sent += 20
 		return s.Stats().Streams >= 5
 	})
@@ -133,10 +135,10 @@ func TestFailedBatchesComeAgain(t *testing.T) {
 			}
 			s := way.open(t, k, SenderConfig{})
 			for i := range 4 {
-				sink(t, s, records(uint64(i*10), 10))
+				sink(t, s, wiretest.Records(i*10, 10))
 			}
-			eventually(t, "all", func() bool { return k.kept(t) == 40 })
-			eventually(t, "acknowledged", func() bool { return s.Stats().Acknowledged == 40 })
+			wiretest.Eventually(t, "all", func() bool { return k.kept(t) == 40 })
+			wiretest.Eventually(t, "acknowledged", func() bool { return s.Stats().Acknowledged == 40 })
 		})
 	}
 }
@@ -147,8 +149,8 @@ func TestErrorIsTold(t *testing.T) {
 			k := newKeeper()
 			k.fail = func(Delivery) error { return errTest }
 			s := way.open(t, k, SenderConfig{Drain: 50 * time.Millisecond})
-			sink(t, s, records(0, 10))
-			eventually(t, "error", func() bool { return containsText(s.Stats().LastError, errTest.Error()) })
+			sink(t, s, wiretest.Records(0, 10))
+			wiretest.Eventually(t, "error", func() bool { return containsText(s.Stats().LastError, errTest.Error()) })
 			wantError(t, s.Close(), "10 were not acknowledged")
 		})
 	}
@@ -166,10 +168,10 @@ func TestHandlerRefuses(t *testing.T) {
 				return errTest
 			}
 			s := way.open(t, k, SenderConfig{})
-			eventually(t, "refusal", func() bool { return containsText(s.Stats().LastError, errTest.Error()) })
-			sink(t, s, records(0, 10))
+			wiretest.Eventually(t, "refusal", func() bool { return containsText(s.Stats().LastError, errTest.Error()) })
+			sink(t, s, wiretest.Records(0, 10))
 			open.Store(true)
-			eventually(t, "records", func() bool { return k.kept(t) == 10 })
+			wiretest.Eventually(t, "records", func() bool { return k.kept(t) == 10 })
 		})
 	}
 }
@@ -182,7 +184,7 @@ func TestCloseWithoutServer(t *testing.T) {
 	}
 	_ = l.Close()
 	s := send(t, SenderConfig{Server: l.Addr().String(), Drain: 100 * time.Millisecond})
-	sink(t, s, records(0, 7))
+	sink(t, s, wiretest.Records(0, 7))
 	begun := time.Now()
 	wantError(t, s.Close(), "7 were not acknowledged within 100ms, 0 of these were sent")
 	if took := time.Since(begun); took > 5*time.Second {
@@ -207,11 +209,11 @@ func TestServerThatIsNone(t *testing.T) {
 		}
 	}()
 	s := send(t, SenderConfig{Server: l.Addr().String(), Drain: 50 * time.Millisecond})
-	eventually(t, "error", func() bool { return s.Stats().LastError != "" })
+	wiretest.Eventually(t, "error", func() bool { return s.Stats().LastError != "" })
 	if s.Stats().Connected {
 		t.Error("sender says that it is connected")
 	}
-	sink(t, s, records(0, 1))
+	sink(t, s, wiretest.Records(0, 1))
 	wantError(t, s.Close(), "1 were not acknowledged")
 	_ = l.Close()
 }
@@ -225,7 +227,7 @@ func TestFullQueueCounts(t *testing.T) {
 	s := send(t, SenderConfig{Server: r.Addr().String(), QueueBytes: MinQueueBytes})
 	const batches, size = 100, 1000
 	for i := range batches {
-		sink(t, s, records(uint64(i*size), size))
+		sink(t, s, wiretest.Records(i*size, size))
 		if held := s.Stats().QueuedBytes; held > MinQueueBytes {
 			t.Fatalf("queue holds %d bytes, want at most %d", held, MinQueueBytes)
 		}
@@ -249,8 +251,8 @@ func TestRecordTooLargeForAMessage(t *testing.T) {
 	k := newKeeper()
 	r, _ := serve(t, ReceiverConfig{}, k)
 	s := send(t, SenderConfig{Server: r.Addr().String(), QueueBytes: MinQueueBytes})
-	all := records(0, 9)
-	large := records(0, 20000)
+	all := wiretest.Records(0, 9)
+	large := wiretest.Records(0, 20000)
 	var text strings.Builder
 	for i := range large {
 		text.WriteString(large[i].Dst.Addr.String())
