@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"time"
 
@@ -15,26 +16,55 @@ const completeTime = 2 * time.Second
 
 type completion = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
 
-// completeValues asks the server for values of a field.
+// completeValues asks the server for values of a field; of several, separated by commas, for the last.
 func completeValues(ask *askFlags, field string) completion {
 	return func(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
-		c, err := ask.client()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveError
+		last := strings.LastIndexByte(begun, ',') + 1
+		return valuesFrom(cmd, ask, field, begun[:last], begun[last:], ""), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// valuesFrom returns the values of a field that begin as the user has begun, between what stands before and after.
+func valuesFrom(cmd *cobra.Command, ask *askFlags, field, before, begun, after string) (all []string) {
+	c, err := ask.client()
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completeTime)
+	defer cancel()
+	values, err := c.Values(ctx, field, begun, 50)
+	if err != nil {
+		return nil
+	}
+	for _, v := range values {
+		if v.Value != "" && printable(v.Value) == v.Value {
+			all = append(all, before+v.Value+after)
 		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), completeTime)
-		defer cancel()
-		values, err := c.Values(ctx, field, begun, 50)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return all
+}
+
+// openValue matches a filter that ends within a value: behind an operator, or in a list.
+var openValue = regexp.MustCompile(`([a-z_.]+)\s*(?:==|!=|in\s*\[(?:[^\]"]|"[^"]*")*)\s*"([^"\\]*)$`)
+
+// completeFilter completes what a condition ends with: a value in quotation marks, or a field.
+func completeFilter(ask *askFlags) completion {
+	return func(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		const directive = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		if m := openValue.FindStringSubmatchIndex(begun); m != nil {
+			return valuesFrom(cmd, ask, begun[m[2]:m[3]], begun[:m[4]], begun[m[4]:], `"`), directive
 		}
+		if strings.Count(begun, `"`)%2 == 1 {
+			return nil, directive
+		}
+		start := len(strings.TrimRight(begun, "abcdefghijklmnopqrstuvwxyz_."))
 		var all []string
-		for _, v := range values {
-			if v.Value != "" && printable(v.Value) == v.Value {
-				all = append(all, v.Value)
+		for _, f := range flow.DefaultFields(flow.Connections) {
+			if strings.HasPrefix(f.Name, begun[start:]) {
+				all = append(all, begun[:start]+f.Name+"\t"+f.Doc)
 			}
 		}
-		return all, cobra.ShellCompDirectiveNoFileComp
+		return all, directive
 	}
 }
 

@@ -49,6 +49,7 @@ func newFlowsCommand() *cobra.Command {
 	s.StringVarP(&f.output, "output", "o", "table", "`HOW`: table, wide, json (an object a line), csv or netobserv (flow logs of NetObserv)")
 	f.ask.add(s)
 	f.conditions.complete(c, &f.ask)
+	c.ValidArgsFunction = completeFilter(&f.ask)
 	_ = c.RegisterFlagCompletionFunc("fields", completeFields(isAny))
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(answerOutputs, cobra.ShellCompDirectiveNoFileComp))
 	c.PreRun = func(cmd *cobra.Command, _ []string) {

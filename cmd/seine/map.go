@@ -72,6 +72,7 @@ func newMapCommand() *cobra.Command {
 	f.ask.add(s)
 	f.output = "table"
 	f.conditions.complete(c, &f.ask)
+	c.ValidArgsFunction = completeFilter(&f.ask)
 	_ = c.RegisterFlagCompletionFunc("by", cobra.FixedCompletions(levelNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(mapOutputs(), cobra.ShellCompDirectiveNoFileComp))
 	return c

@@ -94,6 +94,7 @@ func newTopCommand() *cobra.Command {
 	})
 	f.add(c)
 	c.Flags().StringVar(&filter, "filter", "", "`CONDITION` in CEL")
+	_ = c.RegisterFlagCompletionFunc("filter", completeFilter(&f.ask))
 	return c
 }
 
@@ -131,6 +132,7 @@ func newQueryCommand() *cobra.Command {
 	s.StringVar(&f.request.Step, "step", "", "divide time into steps of this `TIME`, such as 1m")
 	s.StringVar(&f.request.Dataset, "dataset", "", "`DATASET` that is asked: flows or dns (default flows)")
 	f.add(c)
+	_ = c.RegisterFlagCompletionFunc("filter", completeFilter(&f.ask))
 	_ = c.RegisterFlagCompletionFunc("group-by", completeFields(isGroup))
 	_ = c.RegisterFlagCompletionFunc("fields", completeFields(func(*flow.Field) bool { return true }))
 	return c
