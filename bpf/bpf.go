@@ -10,6 +10,7 @@ package bpf
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target amd64,arm64 -go-package bpf -type addr -type tuple -type volume -type prefix -type port_range -type flow_key -type flow_value -type flow_event -type error -type uncounted -type nat_means -type direction -type hook -type interface_key -type interface_value -type filter_rule -type filter_flag -type translation_key -type translation -type nat_info Capture flow.bpf.c -- -O2 -mcpu=v3 -Wall -Wextra -Werror -I/usr/include/x86_64-linux-gnu -I/usr/include/aarch64-linux-gnu
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target amd64,arm64 -go-package bpf -type socket_facts -type owner -type cgroup_path -type socket_role -type socket_error Socket socket.bpf.c -- -O2 -mcpu=v3 -Wall -Wextra -Werror -I/usr/include/x86_64-linux-gnu -I/usr/include/aarch64-linux-gnu
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target amd64,arm64 -go-package bpf -type dns_event -type dns_error DNS dns.bpf.c -- -O2 -mcpu=v3 -Wall -Wextra -Werror -I/usr/include/x86_64-linux-gnu -I/usr/include/aarch64-linux-gnu
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target amd64,arm64 -go-package bpf -type drop_key -type drop_value -type drop_error Drop drop.bpf.c -- -O2 -mcpu=v3 -Wall -Wextra -Werror -I/usr/include/x86_64-linux-gnu -I/usr/include/aarch64-linux-gnu
 
 // The types that both sides share. Layouts come from the object's BTF.
 type (
@@ -45,6 +46,10 @@ type (
 	SocketFacts = SocketSocketFacts
 	// Volume counts bytes and packets.
 	Volume = CaptureVolume
+	// DropKey is a connection of which packets were dropped, with the reason and the place; DropValue how many.
+	DropKey = DropDropKey
+	// DropValue is the other half of DropKey.
+	DropValue = DropDropValue
 	// DNSEvent is a packet of DNS.
 	DNSEvent = DNSDnsEvent
 )

@@ -38,6 +38,9 @@ type Capture struct {
 	// messages is nil where DNS is off; dnsWhy is why it does not work.
 	messages *messages
 	dnsWhy   error
+	// drops is nil where they are off; dropsWhy is why they do not work.
+	drops    *drops
+	dropsWhy error
 	// unfinished are translations of first packets that were on their way at the last eviction.
 	unfinished map[bpf.TranslationKey]bpf.Translation
 }
@@ -87,6 +90,7 @@ func (c *Capture) open(rules []bpf.FilterRule, selector selector) (err error) {
 	c.closers = append(c.closers, c.overflow)
 	c.openSockets()
 	c.openMessages()
+	c.openDrops()
 	return c.attachInterfaces(selector)
 }
 
@@ -244,6 +248,11 @@ func (c *Capture) Evict(add func([]nat.Observation), learn func([]nat.Translatio
 	}
 	if c.sockets != nil {
 		if err := c.sockets.evict(clock, tell); err != nil {
+			return e, err
+		}
+	}
+	if c.drops != nil {
+		if err := c.drops.evict(clock, tell); err != nil {
 			return e, err
 		}
 	}

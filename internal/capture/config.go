@@ -44,12 +44,13 @@ const (
 	FeatureTCP     = "tcp"
 	FeatureProcess = "process"
 	FeatureDNS     = "dns"
+	FeatureDrops   = "drops"
 	// FeatureNone stands for none of them.
 	FeatureNone = "none"
 )
 
 // Features lists the values of Config.Features.
-var Features = []string{FeatureTCP, FeatureProcess, FeatureDNS}
+var Features = []string{FeatureTCP, FeatureProcess, FeatureDNS, FeatureDrops}
 
 // has tells whether a feature is wanted.
 func (c *Config) has(feature string) bool { return slices.Contains(c.Features, feature) }

@@ -49,7 +49,7 @@ type Status struct {
 // Status reads the present state.
 func (c *Capture) Status() Status {
 	s := Status{Pressure: c.Pressure(), MaxFlows: c.config.MaxFlows, Failed: make(map[string]string)}
-	s.Features = append([]Feature{c.captureFeature(), c.natFeature(), c.dnsFeature()}, c.socketFeatures()...)
+	s.Features = append([]Feature{c.captureFeature(), c.natFeature(), c.dnsFeature(), c.dropFeature()}, c.socketFeatures()...)
 	s.Losses = c.losses()
 	c.interfaces.mu.Lock()
 	defer c.interfaces.mu.Unlock()
@@ -96,6 +96,9 @@ func (c *Capture) losses() []Loss {
 	}
 	if c.messages != nil {
 		out = append(out, c.messages.losses()...)
+	}
+	if c.drops != nil {
+		out = append(out, c.drops.losses()...)
 	}
 	if c.sockets != nil {
 		out = append(out, c.sockets.losses()...)

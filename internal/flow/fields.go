@@ -44,6 +44,7 @@ func build() []*Field {
 	add(translationFields...)
 	add(tcpFields...)
 	add(volumes()...)
+	add(dropFields...)
 	add(processes()...)
 	add(dnsFields...)
 	add(observationFields...)

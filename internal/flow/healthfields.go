@@ -58,6 +58,22 @@ var tcpFields = []Field{
 	},
 }
 
+// dropFields tell why packets were dropped.
+var dropFields = []Field{
+	{
+		ID: 70, Name: "drop_reason", Group: groupFaults, Kind: NameField, Example: "NETFILTER_DROP", Presence: IfKnown,
+		Doc:    "Why the kernel dropped packets, as it calls the reason (enum skb_drop_reason); that of most of them.",
+		Origin: OriginKernel, Role: RoleKey, Aggregate: AggNone, Cardinality: LowCardinality,
+		Text: func(r *Record) string { return r.Drop.Reason },
+	},
+	{
+		ID: 71, Name: "drop_function", Group: groupFaults, Kind: NameField, Example: "nf_hook_slow", Presence: IfKnown,
+		Doc:    "Function of the kernel that dropped packets; that which dropped most of them.",
+		Origin: OriginKernel, Role: RoleKey, Aggregate: AggNone, Cardinality: MediumCardinality,
+		Text: func(r *Record) string { return r.Drop.Function },
+	},
+}
+
 // faultFields is one entry for each direction and the total; "%s" in Doc becomes the direction.
 var faultFields = []struct {
 	Field

@@ -32,6 +32,8 @@ type Record struct {
 	TCP TCPHealth
 	// FwdFaults and RevFaults count what went wrong on the way from client to server, and from server to client.
 	FwdFaults, RevFaults Faults
+	// Drop is why and where most of the dropped packets were dropped; empty where none were.
+	Drop Drop
 	// Node is the name of the node whose agent made the record, Iface the interface whose counters Fwd and Rev are.
 	Node, Iface string
 	// Reporter is the role of Node in the connection.
@@ -94,6 +96,9 @@ type TCPHealth struct {
 	// ListenDrops counts SYNs and final ACKs of the handshake that the server turned away as its queue was full.
 	ListenDrops uint32
 }
+
+// Drop is a reason for dropping packets, as the kernel calls it, and the function of the kernel that did.
+type Drop struct{ Reason, Function string }
 
 // Faults counts what went wrong in one direction of a connection.
 type Faults struct {

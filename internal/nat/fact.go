@@ -24,6 +24,8 @@ type Fact struct {
 	// TurnedAway is how many segments of handshakes the listening socket at Src turned away as a queue was full. Dst is
 	// empty then, and so may be Src's address.
 	TurnedAway uint32
+	// Drop is why packets of Sent were dropped, nil for other facts.
+	Drop *flow.Drop
 	// Alone asks for a record even where no packet of the connection was counted in the interval, as of a connect whose
 	// SYNs were dropped on their way out.
 	Alone bool
@@ -176,6 +178,9 @@ func (c *connection) learn(u *use, f *Fact) {
 	h := &u.health
 	h.faults[at] = h.faults[at].Plus(f.Sent)
 	h.faults[at.other()] = h.faults[at.other()].Plus(f.Received)
+	if f.Drop != nil {
+		h.addDrop(*f.Drop, f.Sent.DropPackets)
+	}
 	if f.Socket == nil {
 		return
 	}
@@ -227,6 +232,34 @@ type health struct {
 	owners  [2]*flow.Process
 	// listenDrops is what the server's listening socket turned away.
 	listenDrops uint32
+	// drops counts dropped packets by why and where.
+	drops []dropCount
+}
+
+type dropCount struct {
+	flow.Drop
+	packets uint64
+}
+
+func (h *health) addDrop(d flow.Drop, packets uint64) {
+	for i := range h.drops {
+		if h.drops[i].Drop == d {
+			h.drops[i].packets += packets
+			return
+		}
+	}
+	h.drops = append(h.drops, dropCount{d, packets})
+}
+
+// mostDropped returns why and where most packets were dropped: the first told among equals.
+func (h *health) mostDropped() (most flow.Drop) {
+	var packets uint64
+	for _, d := range h.drops {
+		if d.packets > packets {
+			most, packets = d.Drop, d.packets
+		}
+	}
+	return most
 }
 
 func (h *health) turn() {
@@ -239,6 +272,9 @@ func (h *health) turn() {
 
 func (h *health) merge(o *health) {
 	h.listenDrops += o.listenDrops
+	for _, d := range o.drops {
+		h.addDrop(d.Drop, d.packets)
+	}
 	for d := range h.faults {
 		h.faults[d] = h.faults[d].Plus(o.faults[d])
 		h.resets[d][Up] += o.resets[d][Up]
@@ -310,7 +346,7 @@ func (c *connection) openedAt(u *use) flow.Time {
 
 // tell writes what is known of the use's health into its record.
 func (h *health) tell(r *flow.Record) {
-	r.FwdFaults, r.RevFaults = h.faults[Up], h.faults[Down]
+	r.FwdFaults, r.RevFaults, r.Drop = h.faults[Up], h.faults[Down], h.mostDropped()
 	r.TCP.ListenDrops = h.listenDrops
 	s := h.sockets[Up]
 	if s == nil {

@@ -1,0 +1,285 @@
+package capture
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/seine-net/seine/bpf"
+	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/nat"
+)
+
+// drops tells which packets the kernel dropped, in all of its network namespaces.
+type drops struct {
+	objects    bpf.DropObjects
+	attached   link.Link
+	errorNames []string
+	// netns is the namespace that is watched: drops there are told even where nothing is known of the connection.
+	netns     uint32
+	reasons   map[uint32]string
+	functions map[uint64]string
+	counted   map[bpf.DropKey]bpf.DropValue
+	keys      []bpf.DropKey
+	values    []bpf.DropValue
+	// quiet counts packets that were freed in passing: see quietReasons.
+	quiet uint64
+}
+
+// dropBatch is the number of entries read by one system call.
+const dropBatch = 1024
+
+// quietReasons are those of packets that were of no more use, or that the kernel does not say anything of: no fault is
+// to be seen in them. Where a packet was freed so the tracepoint is called all the same.
+var quietReasons = map[string]bool{
+	"NOT_SPECIFIED": true, "NOT_DROPPED_YET": true, "CONSUMED": true, "OTHERHOST": true, "PACKET_SOCK_ERROR": true, "SKB_CONSUMED": true,
+	"TCP_OLD_DATA": true, "TCP_OLD_ACK": true, "TCP_CLOSE": true, "SOCKET_CLOSE": true, "DEV_READY": true, "QUEUE_PURGE": true,
+	"SKB_GSO_SEG": true, "TCP_OFOMERGE": true, "TCP_TOO_OLD_ACK": true, "LOCAL_DELIVERED": true,
+}
+
+// openDrops loads the program and attaches it.
+func openDrops(netns uint32) (*drops, error) {
+	d := &drops{
+		netns: netns, functions: make(map[uint64]string), counted: make(map[bpf.DropKey]bpf.DropValue),
+		keys: make([]bpf.DropKey, dropBatch), values: make([]bpf.DropValue, dropBatch),
+	}
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		return nil, fmt.Errorf("drops: %w", errNoBTF)
+	}
+	spec, err := bpf.LoadDrop()
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded BPF object: %w", err)
+	}
+	d.errorNames = enumNames(spec, "drop_error", "DROP_ERROR_")
+	if d.reasons = dropReasons(kernel); d.reasons != nil {
+		if err := spec.Variables["config_drop_reason"].Set(true); err != nil {
+			return nil, fmt.Errorf("set the programs' switches: %w", err)
+		}
+	}
+	if err := undisturbed(func() error { return spec.LoadAndAssign(&d.objects, nil) }); err != nil {
+		return nil, fmt.Errorf("load the BPF program of drops: %w", err)
+	}
+	if d.attached, err = link.AttachTracing(link.TracingOptions{Program: d.objects.SeineDrop}); err != nil {
+		return nil, errors.Join(fmt.Errorf("attach to kfree_skb: %w", err), d.objects.Close())
+	}
+	return d, nil
+}
+
+// dropReasons reads the names of the reasons, those of subsystems included, which have numbers of their own
+// (include/net/dropreason.h). Nil stands for a kernel that tells none (before Linux 5.17).
+func dropReasons(kernel *btf.Spec) map[uint32]string {
+	var core *btf.Enum
+	if kernel.TypeByName("skb_drop_reason", &core) != nil {
+		return nil
+	}
+	names := make(map[uint32]string)
+	addReasons(names, core, "SKB_DROP_REASON_", "SKB_")
+	for _, subsystem := range []struct{ module, enum, prefix string }{
+		{"mac80211", "mac80211_drop_reason", "___RX_DROP_"}, {"openvswitch", "ovs_drop_reason", ""},
+	} {
+		var e *btf.Enum
+		spec := kernel
+		if m, err := btf.LoadKernelModuleSpec(subsystem.module); err == nil {
+			spec = m
+		}
+		if spec.TypeByName(subsystem.enum, &e) == nil {
+			addReasons(names, e, subsystem.prefix)
+		}
+	}
+	return names
+}
+
+func addReasons(to map[uint32]string, e *btf.Enum, prefixes ...string) {
+	for _, v := range e.Values {
+		name := v.Name
+		for _, prefix := range prefixes {
+			if short, ok := strings.CutPrefix(name, prefix); ok {
+				name = short
+				break
+			}
+		}
+		if _, known := to[uint32(v.Value)]; !known {
+			to[uint32(v.Value)] = name
+		}
+	}
+}
+
+// evict tells what was dropped since the last call.
+func (d *drops) evict(c clock, tell func([]nat.Fact)) error {
+	grown, err := d.read()
+	if err != nil {
+		return err
+	}
+	if err := d.learnFunctions(grown); err != nil {
+		return err
+	}
+	facts := make([]nat.Fact, 0, len(grown))
+	for _, g := range grown {
+		reason := d.reasonName(g.key.Reason)
+		if quietReasons[reason] {
+			d.quiet += g.packets
+			continue
+		}
+		facts = append(facts, nat.Fact{
+			Proto: flow.Proto(g.key.Proto),
+			Src:   nat.Point{Addr: g.key.Src, Port: g.key.Sport}, Dst: nat.Point{Addr: g.key.Dst, Port: g.key.Dport},
+			First: c.time(g.first), Last: c.time(g.last),
+			Sent:  flow.Faults{DropPackets: g.packets, DropBytes: g.bytes},
+			Drop:  &flow.Drop{Reason: reason, Function: d.functions[g.key.Location]},
+			Alone: g.key.Netns == d.netns,
+		})
+	}
+	tell(facts)
+	return nil
+}
+
+// growth is how much an entry grew since it was last read.
+type growth struct {
+	key            bpf.DropKey
+	packets, bytes uint64
+	first, last    uint64
+}
+
+// read goes through the map and forgets the entries that have stopped growing.
+func (d *drops) read() (grown []growth, err error) {
+	var cursor ebpf.MapBatchCursor
+	seen := make(map[bpf.DropKey]bpf.DropValue, len(d.counted))
+	for {
+		n, err := d.objects.SeineDrops.BatchLookup(&cursor, d.keys, d.values, nil)
+		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return nil, fmt.Errorf("read the map of drops: %w", err)
+		}
+		for i := range n {
+			key, now := d.keys[i], d.values[i]
+			before := d.counted[key]
+			if now.Packets == before.Packets && before.Packets > 0 {
+				_ = d.objects.SeineDrops.Delete(key) // If it is gone, that is what is wanted.
+				continue
+			}
+			seen[key] = now
+			first := now.FirstNs
+			if before.Packets > 0 {
+				first = before.LastNs
+			}
+			if now.Packets > before.Packets {
+				grown = append(grown, growth{key, now.Packets - before.Packets, now.Bytes - before.Bytes, first, now.LastNs})
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
+	d.counted = seen
+	return grown, nil
+}
+
+// reasonName returns the kernel's name of a reason, its number where it has none, "" where the kernel tells none.
+func (d *drops) reasonName(reason uint32) string {
+	if d.reasons == nil {
+		return ""
+	}
+	if name := d.reasons[reason]; name != "" {
+		return name
+	}
+	return strconv.FormatUint(uint64(reason), 10)
+}
+
+// learnFunctions finds the names of functions that dropped and are not known yet.
+func (d *drops) learnFunctions(grown []growth) error {
+	var unknown []uint64
+	for _, g := range grown {
+		if _, known := d.functions[g.key.Location]; !known {
+			d.functions[g.key.Location] = ""
+			unknown = append(unknown, g.key.Location)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	file, err := os.Open("/proc/kallsyms")
+	if err != nil {
+		return fmt.Errorf("read the kernel's symbols: %w", err)
+	}
+	defer file.Close()
+	return findFunctions(bufio.NewScanner(file), unknown, d.functions)
+}
+
+// findFunctions reads lines of /proc/kallsyms, which are in no order, and names each address after the text symbol next
+// before it.
+func findFunctions(lines *bufio.Scanner, addresses []uint64, names map[uint64]string) error {
+	slices.Sort(addresses)
+	nearest := make([]uint64, len(addresses))
+	for lines.Scan() {
+		address, rest, ok := bytes.Cut(lines.Bytes(), []byte(" "))
+		if !ok || len(rest) < 3 || !bytes.ContainsRune([]byte("tTwW"), rune(rest[0])) {
+			continue
+		}
+		at, err := strconv.ParseUint(string(address), 16, 64)
+		if err != nil || at == 0 {
+			continue
+		}
+		from, _ := slices.BinarySearch(addresses, at)
+		for i := from; i < len(addresses) && nearest[i] <= at; i++ {
+			if nearest[i] < at {
+				name, _, _ := bytes.Cut(rest[2:], []byte("\t"))
+				nearest[i], names[addresses[i]] = at, string(name)
+			}
+		}
+	}
+	return lines.Err()
+}
+
+var dropErrorDetails = map[string]string{
+	"full":   "dropped packets not told of as too many connections had some",
+	"not_ip": "dropped packets that are not of IP, and in no record",
+}
+
+func (d *drops) losses() (out []Loss) {
+	for reason, name := range d.errorNames {
+		out = append(out, Loss{Reason: "drops_" + name, Count: sumOf(d.objects.SeineDropErrors, reason), Detail: dropErrorDetails[name]})
+	}
+	return append(out, Loss{
+		Reason: "drops_quiet", Count: d.quiet,
+		Detail: "packets freed for reasons that are no fault, such as the end of a connection: in no record",
+	})
+}
+
+// Close detaches and unloads.
+func (d *drops) Close() error { return errors.Join(d.attached.Close(), d.objects.Close()) }
+
+// openDrops prepares drops where they are asked for. Without them all else works.
+func (c *Capture) openDrops() {
+	if !c.config.has(FeatureDrops) {
+		return
+	}
+	if c.drops, c.dropsWhy = openDrops(c.space.inode); c.dropsWhy != nil {
+		c.dropsWhy = explain(c.dropsWhy)
+		c.log.Warn("drops are not watched", "error", c.dropsWhy)
+		return
+	}
+	c.closers = append(c.closers, c.drops)
+}
+
+// dropFeature tells what became of drops.
+func (c *Capture) dropFeature() Feature {
+	f := Feature{Name: FeatureDrops, State: Live, Means: "kfree_skb", Detail: "reasons of the running kernel"}
+	switch {
+	case c.dropsWhy != nil:
+		f.State, f.Means, f.Detail = Degraded, "none", "dropped packets are not told: "+c.dropsWhy.Error()
+	case c.drops == nil:
+		f.State, f.Means, f.Detail = Off, "none", "not asked for"
+	case c.drops.reasons == nil:
+		f.State, f.Detail = Degraded, "functions alone: the kernel tells no reasons (since Linux 5.17)"
+	}
+	return f
+}
