@@ -136,7 +136,7 @@ func (d *drops) evict(c clock, tell func([]nat.Fact)) error {
 			First: c.time(g.first), Last: c.time(g.last),
 			Sent:  flow.Faults{DropPackets: g.packets, DropBytes: g.bytes},
 			Drop:  &flow.Drop{Reason: reason, Function: d.functions[g.key.Location]},
-			Alone: g.key.Netns == d.netns,
+			NetNS: g.key.Netns, Alone: g.key.Netns == d.netns,
 		})
 	}
 	tell(facts)

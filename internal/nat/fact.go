@@ -86,6 +86,9 @@ func (t *Table) isOurs(f *Fact) bool {
 	if pod != 0 && f.Socket != nil {
 		t.spaces.learn(f)
 	}
+	if pod == 0 && f.Drop != nil { // A packet may be dropped where it came from, or where it goes.
+		pod, _ = t.config.Locality.Interface(f.Dst.AddrPort().Addr())
+	}
 	return pod != 0
 }
 
