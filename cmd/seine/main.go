@@ -57,8 +57,13 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(newRunCommand(), newAgentCommand(), newDemoCommand(), newStatusCommand(), newFieldsCommand(), newPodCommand())
-	root.AddCommand(newServerCommand(), newFlowsCommand(), newHealthCommand(), newTopCommand(), newCostCommand(), newMapCommand(), newQueryCommand(), newManCommand(), newOperatorCommand())
+	root.AddCommand(newFieldsCommand(), newFlowsCommand(), newHealthCommand(), newTopCommand(), newCostCommand(), newMapCommand(), newQueryCommand())
+	if isPlugin() {
+		root.AddCommand(newClusterStatusCommand())
+		return root
+	}
+	root.AddCommand(newRunCommand(), newAgentCommand(), newDemoCommand(), newStatusCommand(), newPodCommand())
+	root.AddCommand(newServerCommand(), newManCommand(), newOperatorCommand())
 	return root
 }
 

@@ -67,8 +67,10 @@ func showStatus(ctx context.Context, w io.Writer, asJSON, running bool) error {
 	return missing
 }
 
-func writeJSON(w io.Writer, statuses []agent.Status) error {
-	text, err := json.MarshalIndent(statuses, "", "  ")
+func writeJSON(w io.Writer, statuses []agent.Status) error { return writeIndented(w, statuses) }
+
+func writeIndented(w io.Writer, value any) error {
+	text, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
 		return err
 	}

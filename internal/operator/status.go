@@ -45,6 +45,9 @@ func (r *reconciler) look(ctx context.Context, objects []*unstructured.Unstructu
 			}
 			if s := d.Status; s.ObservedGeneration < d.Generation || s.NumberReady < s.DesiredNumberScheduled || s.DesiredNumberScheduled == 0 {
 				agent = fmt.Sprintf("%d of %d agents are ready", s.NumberReady, s.DesiredNumberScheduled)
+				if s.DesiredNumberScheduled == 0 {
+					agent = "no node is to have an agent: see its nodeSelector and affinity"
+				}
 			}
 		case "StatefulSet":
 			var s appsv1.StatefulSet

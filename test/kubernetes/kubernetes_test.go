@@ -68,6 +68,9 @@ func (s *stage) checkTranslated() {
 	s.kubectl("-n", "xlat-test", "exec", "client", "--", "netpod", "get", "-n", fmt.Sprint(requests), "http://"+service+":80/")
 	s.await("all connections are recorded", func() string { return s.lacking(service) })
 	s.checkFlowLogs()
+	if out := s.run("bin/kubectl-seine", "status"); strings.Count(out, "connected") != 2 || strings.Contains(out, "lost:") {
+		t.Errorf("the status is not of two connected agents without losses:\n%s", out)
+	}
 }
 
 // checkNodes has a client on one node and a server on each behind one Service: a connection counts once, by the client's

@@ -120,6 +120,13 @@ func (c *Client) Fields(ctx context.Context) (api.Fields, error) {
 	return told, err
 }
 
+// Status returns the state of the server and its agents.
+func (c *Client) Status(ctx context.Context) (api.Status, error) {
+	var told api.Status
+	err := c.ask(ctx, http.MethodGet, "/api/v1/status", nil, nil, &told)
+	return told, err
+}
+
 func (c *Client) ask(ctx context.Context, method, path string, parameters url.Values, body []byte, told any) error {
 	response, err := c.do(ctx, method, path, parameters, body)
 	if err != nil {

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seine-net/seine/internal/api"
+)
+
+// newClusterStatusCommand is the status of the plug-in of kubectl: that of the server and of all its agents.
+func newClusterStatusCommand() *cobra.Command {
+	var ask askFlags
+	var output string
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Tell which agents the server has, what of them is not live and why, and what was lost",
+		Args:  noArguments,
+	}
+	ask.add(c.Flags())
+	c.Flags().StringVarP(&output, "output", "o", "table", "`HOW`: table or json")
+	return asking(c, func(ctx context.Context, cmd *cobra.Command, _ []string) error {
+		if output != "table" && output != "json" {
+			return usagef("output %q: want table or json", output)
+		}
+		client, err := ask.client()
+		if err != nil {
+			return err
+		}
+		status, err := client.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if output == "json" {
+			return writeIndented(cmd.OutOrStdout(), status)
+		}
+		return writeClusterStatus(cmd.OutOrStdout(), &status, time.Now())
+	})
+}
+
+// writeClusterStatus writes a line for each agent, and then what does not work.
+func writeClusterStatus(to io.Writer, s *api.Status, now time.Time) error {
+	t := tabwriter.NewWriter(to, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "NODE\tVERSION\tSTATE\tLAST SEEN\tRECORDS\tDROPPED")
+	for i := range s.Agents {
+		a := &s.Agents[i]
+		state := "connected"
+		if !a.Connected {
+			state = "away"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%v ago\t%d\t%d\n", printable(a.Node), printable(a.Version), state,
+			now.Sub(a.LastSeen).Round(time.Second), a.Rows, a.Dropped)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(to, "\nserver %s, %d records stored since %s\n", printable(s.Version), s.Stored, s.Started.Local().Format(time.DateTime))
+	for _, reason := range s.Readiness.Reasons {
+		fmt.Fprintf(to, "not ready: %s\n", printable(reason))
+	}
+	for _, f := range s.Features {
+		writeUnlive(to, "server", f.Name, f.State, f.Detail)
+	}
+	for _, a := range s.Agents {
+		for _, f := range a.Features {
+			writeUnlive(to, a.Node, f.Name, f.State, f.Detail)
+		}
+	}
+	for _, l := range s.Losses {
+		if l.Count > 0 {
+			fmt.Fprintf(to, "lost: %s %d\n", printable(l.Reason), l.Count)
+		}
+	}
+	return nil
+}
+
+func writeUnlive(to io.Writer, of, name, state, detail string) {
+	if state != "live" {
+		fmt.Fprintf(to, "%s: %s is %s: %s\n", printable(of), printable(name), printable(state), printable(detail))
+	}
+}
