@@ -32,12 +32,21 @@ type place struct {
 	spans []span
 	// backings are the Slices that have the address.
 	backings []backing
+	// The first of each are here, in the same lines of the cache: most addresses have no more.
+	span    [1]span
+	backing [1]backing
+}
+
+func newPlace() *place {
+	p := &place{}
+	p.spans, p.backings = p.span[:0], p.backing[:0]
+	return p
 }
 
 // backing is one Slice's use of an address.
 type backing struct {
-	slice *Slice
-	pod   string
+	slice        *Slice
+	service, pod string
 }
 
 // past is a span that is over, in the order of the ends.
@@ -75,7 +84,7 @@ func (h *history) pop() past {
 func (x *Index) begin(a netip.Addr, o *object, from flow.Time) {
 	p := x.places[a]
 	if p == nil {
-		p = &place{}
+		p = newPlace()
 		x.places[a] = p
 	}
 	for i := range p.spans {

@@ -316,10 +316,10 @@ func (x *Index) SetSlice(s Slice) {
 		a := e.Addr.Unmap()
 		p := x.places[a]
 		if p == nil {
-			p = &place{}
+			p = newPlace()
 			x.places[a] = p
 		}
-		p.backings = append(p.backings, backing{&s, e.Pod})
+		p.backings = append(p.backings, backing{&s, s.Service, e.Pod})
 	}
 }
 

@@ -102,7 +102,7 @@ func (x *Index) onNode(p *place, n *object, q *Query) flow.Identity {
 	if o := x.owning(q); o != nil {
 		return o.identifiedBy(flow.ByCgroup)
 	}
-	b := p.backing(q)
+	b := p.atPort(q)
 	if b == nil {
 		return n.identifiedBy(flow.ByNodeIP)
 	}
@@ -118,7 +118,7 @@ func (x *Index) onNode(p *place, n *object, q *Query) flow.Identity {
 
 // behind names an address that is only known as one behind a Service, such as the API server of a managed cluster.
 func (x *Index) behind(p *place, addr netip.Addr, q *Query) flow.Identity {
-	b := p.backing(q)
+	b := p.atPort(q)
 	if b == nil || b.pod != "" {
 		return x.unplaced(addr, q)
 	}
@@ -129,6 +129,12 @@ func (x *Index) behind(p *place, addr netip.Addr, q *Query) flow.Identity {
 // holder returns who had the address: who had it then before who had it shortly before or after, and pods before Services,
 // Services at their own ports before nodes, nodes before Services at other ports.
 func (p *place) holder(q *Query) *object {
+	if len(p.spans) == 1 {
+		if s := &p.spans[0]; s.age(q) >= 0 {
+			return s.object
+		}
+		return nil
+	}
 	var best *object
 	var bestRank int
 	for i := len(p.spans) - 1; i >= 0; i-- {
@@ -142,16 +148,25 @@ func (p *place) holder(q *Query) *object {
 
 // rank is 0 for a span that does not count.
 func (s *span) rank(q *Query) int {
-	r := s.object.rank(q)
+	age := s.age(q)
+	if age < 0 {
+		return 0
+	}
+	return s.object.rank(q) + age
+}
+
+// age is 20 for a span at the time asked about, 10 for one that ended shortly before, 0 for one that begins shortly after,
+// and below 0 for others.
+func (s *span) age(q *Query) int {
 	switch {
 	case s.from <= q.At && q.At < s.to:
-		return r + 20
+		return 20
 	case q.At >= s.to && q.At-s.to < late:
-		return r + 10
+		return 10
 	case q.At < s.from && s.from-q.At < early:
-		return r
+		return 0
 	}
-	return 0
+	return -1
 }
 
 func (o *object) rank(q *Query) int {
@@ -175,8 +190,8 @@ func hasPort(ports []Port, q *Query) bool {
 	return false
 }
 
-// backing returns the Slice that has the address and port.
-func (p *place) backing(q *Query) *backing {
+// atPort returns the Slice that has the address and port.
+func (p *place) atPort(q *Query) *backing {
 	for i := range p.backings {
 		if b := &p.backings[i]; hasPort(b.slice.Ports, q) {
 			return b
@@ -187,12 +202,18 @@ func (p *place) backing(q *Query) *backing {
 
 // service is the Service that a pod's address is behind: at the port that is asked about, else the first by name.
 func (p *place) service(q *Query) string {
-	if b := p.backing(q); b != nil {
-		return b.slice.Service
+	switch len(p.backings) {
+	case 0:
+		return ""
+	case 1:
+		return p.backings[0].service
+	}
+	if b := p.atPort(q); b != nil {
+		return b.service
 	}
 	first := ""
 	for i := range p.backings {
-		if name := p.backings[i].slice.Service; first == "" || name < first {
+		if name := p.backings[i].service; first == "" || name < first {
 			first = name
 		}
 	}
