@@ -64,6 +64,7 @@ func newRoot() *cobra.Command {
 	}
 	root.AddCommand(newRunCommand(), newAgentCommand(), newDemoCommand(), newStatusCommand(), newPodCommand())
 	root.AddCommand(newServerCommand(), newManCommand(), newOperatorCommand())
+	root.AddCommand(newRankingCommand(dnsRanking), newRankingCommand(dropsRanking))
 	return root
 }
 
