@@ -58,13 +58,13 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(newFieldsCommand(), newFlowsCommand(), newHealthCommand(), newTopCommand(), newCostCommand(), newMapCommand(), newQueryCommand())
+	root.AddCommand(newRankingCommand(dnsRanking), newRankingCommand(dropsRanking))
 	if isPlugin() {
 		root.AddCommand(newClusterStatusCommand())
 		return root
 	}
 	root.AddCommand(newRunCommand(), newAgentCommand(), newDemoCommand(), newStatusCommand(), newPodCommand())
 	root.AddCommand(newServerCommand(), newManCommand(), newOperatorCommand())
-	root.AddCommand(newRankingCommand(dnsRanking), newRankingCommand(dropsRanking))
 	return root
 }
 
