@@ -99,7 +99,7 @@ const escape = "\x1b[2J\x07evil"
 func shopRecords() []flow.Record {
 	now := time.Now().Add(-time.Second)
 	pod := func(namespace, workload, name, node string) flow.Identity {
-		return flow.Identity{Kind: flow.Pod, Namespace: namespace, Name: name, Workload: flow.Workload{Kind: "Deployment", Name: workload}, Node: node}
+		return flow.Identity{Kind: flow.Pod, Namespace: namespace, Name: name, Workload: flow.Workload{Kind: "Deployment", Name: workload}, Node: node, ResolvedBy: flow.ByPodIP}
 	}
 	record := func(i int, src, dst, backend flow.Endpoint, sent, received uint64) flow.Record {
 		end := now.Add(time.Duration(i) * time.Millisecond)
@@ -118,8 +118,8 @@ func shopRecords() []flow.Record {
 	}
 	frontend := at("10.0.0.1", 40000, pod("shop", "frontend", "frontend-1", "node-1"))
 	cart := at("10.0.0.2", 8080, pod("shop", "cart", "cart-1", "node-1"))
-	service := at("10.96.0.1", 80, flow.Identity{Kind: flow.Service, Namespace: "shop", Name: "cart"})
-	evil := at("198.51.100.7", 50000, flow.Identity{Kind: flow.External, Name: escape})
+	service := at("10.96.0.1", 80, flow.Identity{Kind: flow.Service, Namespace: "shop", Name: "cart", ResolvedBy: flow.ByServiceIP})
+	evil := at("198.51.100.7", 50000, flow.Identity{Kind: flow.External, Name: escape, ResolvedBy: flow.ByDNS})
 	dns := at("10.0.1.53", 53, pod("kube-system", "dns", "dns-1", "node-2"))
 	records := []flow.Record{
 		record(0, frontend, service, cart, 1000, 20_000),
