@@ -39,7 +39,7 @@ TEST  := $(GO) test -count=1 -timeout=20m
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help build image demo run man check test test-unit race lint fmt generate generate-check cross \
-	check-console \
+	check-console e2e-console \
 	cluster-up cluster-down \
 	check-kernels generate-kernels e2e-kubernetes \
 	bench-capture bench-store fuzz soak clean root
@@ -82,7 +82,7 @@ man: build ## write manual pages to bin/man
 
 ## Change
 
-check: root generate-check lint test race cross check-console e2e-kubernetes ## all that must hold before a change lands (root)
+check: root generate-check lint test race cross check-console e2e-console e2e-kubernetes ## all that must hold before a change lands (root)
 
 # Tests with real traffic run one package at a time: beside others they would wait for the processor, not the network.
 test: root setup-test ## every test (root)
@@ -103,6 +103,9 @@ lint: setup-test ## check style, import rules, licence headers and modules
 
 check-console: setup-console ## types, style and unit tests of the web console
 	scripts/console check
+
+e2e-console: root setup-console build ## the web console in a headless browser, on the demo's cluster (root)
+	scripts/console e2e
 
 check-kernels: root setup-kernels ## the kernel matrix in virtual machines (root; KERNEL=6.1 RUN=TestNAT)
 	$(GO) run ./test/kernels -kernel='$(KERNEL)' -run='$(RUN)'

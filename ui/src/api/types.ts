@@ -132,5 +132,7 @@ export interface Health {
   baseline_from: string;
   baseline_to: string;
   findings: Finding[] | null;
+  checked?: { edges: number; nodes: number; rules: number };
+  notes?: string[] | null;
   losses: Record<string, number>;
 }

@@ -50,6 +50,8 @@ describe("units", () => {
   });
   it("follow the field", () => {
     expect(formatNumber(1500, { kind: "duration", unit: "microseconds" })).toBe("1.5 ms");
+    expect(formatNumber(2_500_000_000_000, { kind: "money", unit: "pUSD" })).toBe("$2.50");
+    expect(formatNumber(854_550, { kind: "money", unit: "pUSD" })).toBe("0.85 µ$");
     expect(formatNumber(443, { kind: "port", unit: "" })).toBe("443");
     expect(formatValue(12345, { kind: "count", unit: "packets" })).toBe("12 345");
     expect(formatValue(["SYN", "ACK"], { kind: "flags", unit: "" })).toBe("SYN|ACK");

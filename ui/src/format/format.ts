@@ -81,13 +81,14 @@ const unitFormats: Record<string, (n: number) => string> = {
   share: formatShare,
   percent: (n) => formatShare(n / 100),
   USD: formatMoney,
+  pUSD: (n) => formatMoney(n / 1e12),
   microusd: (n) => formatMoney(n / 1e6),
 };
 
 export function formatMoney(n: number): string {
   const size = Math.abs(n);
   if (size === 0) return "$0";
-  if (size < 0.01) return `$${n.toPrecision(2)}`;
+  if (size < 0.01) return size >= 1e-4 ? `${trim(n * 100, 3)} ¢` : `${trim(n * 1e6, size >= 1e-5 ? 0 : 2)} µ$`;
   return n.toLocaleString("en-US", { style: "currency", currency: "USD" });
 }
 
@@ -104,7 +105,7 @@ export function formatValue(value: Value | undefined, as: Measured): string {
   if (value === null || value === undefined || value === "") return "";
   if (as.kind === "time") return formatTime(String(value));
   if (typeof value === "number")
-    return as.kind === "count" && Math.abs(value) < 1e6 && !as.unit.match(/seconds$|USD/)
+    return as.kind === "count" && Math.abs(value) < 1e6 && !/seconds$|USD|\/s$/.test(as.unit)
       ? formatWhole(value)
       : formatNumber(value, as);
   if (typeof value === "boolean") return value ? "yes" : "no";

@@ -20,6 +20,37 @@ export function isTranslated(row: Row): boolean {
   return row.text("nat").includes("dnat");
 }
 
+/** A pair of workloads in a row of groups, by way of the Service. */
+export function EdgeName({ row }: { row: Row }) {
+  const service = row.text("dst.kind") === "Service" ? row.text("dst.service") : "";
+  return (
+    <>
+      <span className="end client">{groupName(row, "src")}</span>
+      <span className="arrow">→</span>
+      {service && (
+        <>
+          <span className="end dialled">{service}</span>
+          <span className="arrow">⇒</span>
+        </>
+      )}
+      <span className="end backend">{groupName(row, "backend")}</span>
+    </>
+  );
+}
+
+const kindNames: Record<string, string> = {
+  Node: "nodes",
+  External: "outside",
+  Service: "nobody",
+  Special: "special",
+  "": "unknown",
+};
+
+export function groupName(row: Row, end: string): string {
+  const kind = row.text(`${end}.kind`);
+  return row.text(`${end}.workload.name`) || row.text(`${end}.addr`) || (kindNames[kind] ?? kind);
+}
+
 /** client → dialled ⇒ backend, in the colours of the ends. */
 export function ConnectionPath({ row, ports = true }: { row: Row; ports?: boolean }) {
   const end = (e: string, look: string) => (

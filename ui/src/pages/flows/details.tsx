@@ -119,27 +119,29 @@ function FieldLine({ field, row, onOnly }: { field: Field; row: Row; onOnly: Pro
       <Tip text={field.doc}>
         <dt>{field.name}</dt>
       </Tip>
-      <dd className={["addr", "flags", "time"].includes(field.kind) ? "mono" : ""}>{text}</dd>
-      {field.kind !== "time" && (
-        <span className="tools">
-          <button
-            type="button"
-            title="Only this"
-            aria-label={`Only ${field.name} ${text}`}
-            onClick={() => onOnly(field.name, row, false)}
-          >
-            <Filter size={12} />
-          </button>
-          <button
-            type="button"
-            title="Not this"
-            aria-label={`Not ${field.name} ${text}`}
-            onClick={() => onOnly(field.name, row, true)}
-          >
-            <Ban size={12} />
-          </button>
-        </span>
-      )}
+      <dd className={["addr", "flags", "time"].includes(field.kind) ? "mono" : ""}>
+        {text}
+        {field.kind !== "time" && (
+          <span className="tools">
+            <button
+              type="button"
+              title="Only this"
+              aria-label={`Only ${field.name} ${text}`}
+              onClick={() => onOnly(field.name, row, false)}
+            >
+              <Filter size={12} />
+            </button>
+            <button
+              type="button"
+              title="Not this"
+              aria-label={`Not ${field.name} ${text}`}
+              onClick={() => onOnly(field.name, row, true)}
+            >
+              <Ban size={12} />
+            </button>
+          </span>
+        )}
+      </dd>
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import { Inbox, Pause, Play, Radio } from "lucide-react";
+import { CopyCheck, Inbox, Pause, Play, Radio } from "lucide-react";
 import { useEffect, useMemo, useState } from "react";
 import { type Row, rowsOf } from "../../api/block";
 import { type Fields, useBlock, useFields } from "../../api/hooks";
@@ -6,10 +6,10 @@ import type { Request } from "../../api/types";
 import { bucketsOf } from "../../chart/buckets";
 import { Series } from "../../chart/series";
 import { useFilter } from "../../filter/bar";
-import { notThis, onlyThis } from "../../filter/cel";
+import { both, notThis, onlyThis } from "../../filter/cel";
 import { formatWhole } from "../../format/format";
 import { isTyping } from "../../kit/keys";
-import { Button, Empty, Problem, Segments, Skeleton } from "../../kit/kit";
+import { Button, Empty, Problem, Segments, Skeleton, Tip } from "../../kit/kit";
 import { useWindow } from "../../state/clock";
 import { formatDuration, periodParams, stepOf } from "../../state/period";
 import { useLocation } from "../../state/url";
@@ -43,9 +43,11 @@ function Page({ fields }: { fields: Fields }) {
   );
   const live = params.get("live") === "1";
   const [paused, setPaused] = useState(false);
-  const tail = useLive(live, paused, filter, asked);
+  const every = params.get("every") === "1" || /\b(primary|reporter|node)\b/.test(filter.replace(/"[^"]*"/g, ""));
+  const scoped = every || !fields.has("primary") ? filter : both(filter, "primary");
+  const tail = useLive(live, paused, scoped, asked);
   const request: Request = { fields: asked, order: order || undefined, limit };
-  const answer = useBlock(request, { enabled: !live });
+  const answer = useBlock(request, { enabled: !live, filter: scoped });
   const stored = useMemo(() => rowsOf(answer.data), [answer.data]);
   const rows = live ? tail.rows : stored;
   const selected = params.get("row") ?? "";
@@ -63,7 +65,7 @@ function Page({ fields }: { fields: Fields }) {
   const whole = {
     from: new Date(w.from).toISOString(),
     to: new Date(w.to).toISOString(),
-    filter: filter || undefined,
+    filter: scoped || undefined,
     ...request,
   };
   return (
@@ -88,13 +90,19 @@ function Page({ fields }: { fields: Fields }) {
             <Radio size={14} />
             Live
           </Button>
+          <Tip text="Both nodes of a connection report it. Once shows the report that sums count.">
+            <Button pressed={every} onClick={() => set({ every: every ? null : "1" })}>
+              <CopyCheck size={14} />
+              Every report
+            </Button>
+          </Tip>
           <ColumnsButton
             fields={fields}
             columns={columns}
             onColumns={(c) => set({ cols: c?.join(",") ?? null }, true)}
           />
-          <ExportMenu window={w} filter={filter} columns={columns} request={whole} />
-          <CopyMenu window={w} filter={filter} columns={columns} request={whole} />
+          <ExportMenu window={w} filter={scoped} columns={columns} request={whole} />
+          <CopyMenu window={w} filter={scoped} columns={columns} request={whole} />
         </div>
       </div>
       {!live && <Histogram />}

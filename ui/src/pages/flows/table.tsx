@@ -39,7 +39,8 @@ export function FlowTable(props: TableProps) {
     count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => rowHeight,
-    overscan: 14,
+    overscan: 10,
+    useFlushSync: false,
   });
   const [active, setActive] = useState(-1);
   const move = useCallback(
@@ -90,18 +91,7 @@ export function FlowTable(props: TableProps) {
       onKeyDown={key}
       style={{ "--columns": template, "--width": `${width}px` } as CSSProperties}
     >
-      <div className="row head" role="row" aria-rowindex={1}>
-        {columns.map((c, i) => (
-          <Head
-            key={c}
-            name={c}
-            index={i}
-            width={sizes[i]}
-            {...props}
-            onWidth={(w) => remember("widths", JSON.stringify({ ...widths, [c]: w }))}
-          />
-        ))}
-      </div>
+      <HeadRow {...props} sizes={sizes} widths={widths} />
       <div role="rowgroup" style={{ height: virtual.getTotalSize(), position: "relative", minWidth: width }}>
         {virtual.getVirtualItems().map((item) => {
           const row = rows[item.index];
@@ -124,10 +114,40 @@ export function FlowTable(props: TableProps) {
           );
         })}
       </div>
-      {props.footer && <div className="table-foot">{props.footer}</div>}
+      {props.footer && (
+        <div role="row" aria-rowindex={rows.length + 2}>
+          <div role="gridcell" className="table-foot">
+            {props.footer}
+          </div>
+        </div>
+      )}
     </div>
   );
 }
+
+type HeadRowProps = TableProps & { sizes: number[]; widths: Record<string, number> };
+
+/** The headings; scrolling leaves them alone. */
+const HeadRow = memo(
+  function HeadRow({ sizes, widths, ...props }: HeadRowProps) {
+    return (
+      <div className="row head" role="row" aria-rowindex={1}>
+        {props.columns.map((c, i) => (
+          <Head
+            key={c}
+            name={c}
+            index={i}
+            width={sizes[i]}
+            {...props}
+            onWidth={(w) => remember("widths", JSON.stringify({ ...widths, [c]: w }))}
+          />
+        ))}
+      </div>
+    );
+  },
+  (a, b) =>
+    a.columns === b.columns && a.order === b.order && a.fields === b.fields && a.sizes.join() === b.sizes.join(),
+);
 
 interface LineProps {
   row: Row;

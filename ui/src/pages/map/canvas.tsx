@@ -1,6 +1,6 @@
 import { type PointerEvent, useCallback, useEffect, useImperativeHandle, useLayoutEffect, useRef } from "react";
 import { useTheme } from "../../state/prefs";
-import { draw, type Marks, palette, type View } from "./draw";
+import { draw, type Marks, type Palette, palette, type View } from "./draw";
 import type { Point } from "./layered";
 import { boundsOf, hit, type Scene } from "./scene";
 
@@ -31,6 +31,7 @@ export function MapCanvas({ scene, marks, handle, onSelect, onHover, onOpen, onM
   const latest = useRef({ scene, marks });
   latest.current = { scene, marks };
   const colours = useRef(palette());
+  const picture = useRef<Picture | null>(null);
   const frame = useRef(0);
   const busy = useRef(0);
   const theme = useTheme();
@@ -45,15 +46,26 @@ export function MapCanvas({ scene, marks, handle, onSelect, onHover, onOpen, onM
       view.current ??= fitted(latest.current.scene, c);
       const size = { w: c.clientWidth, h: c.clientHeight, dpr: c.width / Math.max(1, c.clientWidth) };
       const moving = performance.now() < busy.current;
-      draw(
-        context,
-        latest.current.scene,
-        view.current,
-        size,
-        latest.current.marks,
-        colours.current,
-        moving && !latest.current.scene.boxes,
-      );
+      if (latest.current.scene.boxes) {
+        draw(context, latest.current.scene, view.current, size, latest.current.marks, colours.current);
+      } else {
+        const { current } = picture;
+        const fresh =
+          current &&
+          (moving || current.view === view.current) &&
+          current.of === latest.current.scene &&
+          current.marks === latest.current.marks;
+        if (!fresh)
+          picture.current = take(
+            latest.current.scene,
+            latest.current.marks,
+            view.current,
+            size,
+            colours.current,
+            current?.canvas,
+          );
+        show(context, picture.current as Picture, view.current, size);
+      }
       frames.drawn++;
       c.dataset.frames = String(frames.drawn);
       if (moving) setTimeout(paint, 160);
@@ -142,6 +154,44 @@ export function MapCanvas({ scene, marks, handle, onSelect, onHover, onOpen, onM
   );
 }
 
+/** A picture of dots with a margin around what is seen. While the map moves it is moved along, and drawn anew after. */
+interface Picture {
+  canvas: OffscreenCanvas;
+  view: View;
+  of: Scene;
+  marks: Marks;
+}
+
+interface Size {
+  w: number;
+  h: number;
+  dpr: number;
+}
+
+const margin = 260;
+
+function take(scene: Scene, marks: Marks, view: View, size: Size, colours: Palette, used?: OffscreenCanvas): Picture {
+  const [w, h] = [size.w + 2 * margin, size.h + 2 * margin];
+  const canvas = used ?? new OffscreenCanvas(1, 1);
+  if (canvas.width !== Math.round(w * size.dpr) || canvas.height !== Math.round(h * size.dpr)) {
+    canvas.width = Math.round(w * size.dpr);
+    canvas.height = Math.round(h * size.dpr);
+  }
+  const context = canvas.getContext("2d");
+  const moved = { ...view, x: view.x + margin, y: view.y + margin };
+  if (context) draw(context, scene, moved, { w, h, dpr: size.dpr }, marks, colours);
+  return { canvas, view, of: scene, marks };
+}
+
+function show(c: CanvasRenderingContext2D, p: Picture, view: View, size: Size): void {
+  const scale = view.k / p.view.k;
+  const x = view.x - (p.view.x + margin) * scale;
+  const y = view.y - (p.view.y + margin) * scale;
+  c.setTransform(1, 0, 0, 1, 0, 0);
+  c.clearRect(0, 0, size.w * size.dpr, size.h * size.dpr);
+  c.drawImage(p.canvas, x * size.dpr, y * size.dpr, p.canvas.width * scale, p.canvas.height * scale);
+}
+
 function hitAt(x: number, y: number, v: View | null, scene: Scene) {
   if (!v) return {};
   return hit(scene, { x: (x - v.x) / v.k, y: (y - v.y) / v.k }, 7 / v.k);
@@ -218,11 +268,11 @@ function useGrip({ view, latest, change, zoomAt, onSelect, onHover, onMove }: Gr
 
 function fitted(scene: Scene, c: HTMLCanvasElement): View {
   const b = boundsOf(scene);
-  const margin = 36;
+  const border = 36;
   const k = Math.min(
     1.15,
-    (c.clientWidth - 2 * margin) / Math.max(1, b.w),
-    (c.clientHeight - 2 * margin) / Math.max(1, b.h),
+    (c.clientWidth - 2 * border) / Math.max(1, b.w),
+    (c.clientHeight - 2 * border) / Math.max(1, b.h),
   );
   return {
     k: Math.max(0.04, k),
@@ -248,7 +298,6 @@ async function pngOf(scene: Scene, marks: Marks): Promise<Blob | null> {
     { w: c.width, h: c.height, dpr: 1 },
     { ...marks, lit: new Set() },
     p,
-    false,
   );
   context.globalCompositeOperation = "destination-over";
   context.setTransform(1, 0, 0, 1, 0, 0);

@@ -4,6 +4,9 @@ import { colour } from "../../state/prefs";
 import type { NodeKind } from "./levels";
 import type { Scene, SceneEdge, SceneNode } from "./scene";
 
+/** A canvas of the page, or one beside it. */
+type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
+
 export interface View {
   x: number;
   y: number;
@@ -58,13 +61,12 @@ export function palette(): Palette {
 const faded = 0.13;
 
 export function draw(
-  c: CanvasRenderingContext2D,
+  c: Context,
   scene: Scene,
   view: View,
   size: { w: number; h: number; dpr: number },
   marks: Marks,
   p: Palette,
-  fast: boolean,
 ): void {
   c.setTransform(size.dpr, 0, 0, size.dpr, 0, 0);
   c.clearRect(0, 0, size.w, size.h);
@@ -75,7 +77,7 @@ export function draw(
     right: (size.w - view.x) / view.k,
     bottom: (size.h - view.y) / view.k,
   };
-  drawEdges(c, scene, seen, marks, p, fast);
+  drawEdges(c, scene, seen, marks, p, 1 / (view.k * size.dpr));
   for (const n of scene.nodes) {
     if (n.x + n.w < seen.left || n.x - n.w > seen.right || n.y + n.h < seen.top || n.y - n.h > seen.bottom) continue;
     c.globalAlpha = marks.lit.size > 0 && !marks.lit.has(n.id) ? faded : 1;
@@ -83,19 +85,12 @@ export function draw(
     else drawDot(c, n, marks, p, view.k);
   }
   c.globalAlpha = 1;
-  if (marks.labels && !fast) drawLabels(c, scene, marks, p, view.k);
+  if (marks.labels) drawLabels(c, scene, marks, p, view.k);
 }
 
 type Seen = { left: number; top: number; right: number; bottom: number };
 
-function drawEdges(
-  c: CanvasRenderingContext2D,
-  scene: Scene,
-  seen: Seen,
-  marks: Marks,
-  p: Palette,
-  fast: boolean,
-): void {
+function drawEdges(c: Context, scene: Scene, seen: Seen, marks: Marks, p: Palette, pixel: number): void {
   const looks = new Map<string, SceneEdge[]>();
   for (const e of scene.edges) {
     if (outside(e, seen)) continue;
@@ -111,12 +106,13 @@ function drawEdges(
     c.globalAlpha = level === 0 ? faded : level === 1 ? (tone === 0 ? 0.75 : 0.85) : 1;
     c.strokeStyle = level === 2 ? p.accent : p.tones[tone];
     c.fillStyle = c.strokeStyle;
-    c.lineWidth = level === 2 ? width + 1.5 : width;
+    // A line of one pixel costs a tenth of any other, which thousands of edges need; few are wider.
+    const thin = width <= 2 && level < 2;
+    c.lineWidth = scene.boxes ? (level === 2 ? width + 1.5 : width) : thin ? pixel : width * pixel;
     const list = looks.get(look) as SceneEdge[];
     c.beginPath();
     for (const e of list) trace(c, e);
     c.stroke();
-    if (fast && !scene.boxes) continue;
     if (!scene.boxes) continue;
     c.beginPath();
     for (const e of list) arrow(c, e);
@@ -136,7 +132,7 @@ function outside(e: SceneEdge, s: Seen): boolean {
   return right < s.left || left > s.right || bottom < s.top || top > s.bottom;
 }
 
-function trace(c: CanvasRenderingContext2D, e: SceneEdge): void {
+function trace(c: Context, e: SceneEdge): void {
   const [start, ...rest] = e.curve;
   c.moveTo(start.x, start.y);
   if (rest.length === 1) c.lineTo(rest[0].x, rest[0].y);
@@ -144,7 +140,7 @@ function trace(c: CanvasRenderingContext2D, e: SceneEdge): void {
     c.bezierCurveTo(rest[i].x, rest[i].y, rest[i + 1].x, rest[i + 1].y, rest[i + 2].x, rest[i + 2].y);
 }
 
-function arrow(c: CanvasRenderingContext2D, e: SceneEdge): void {
+function arrow(c: Context, e: SceneEdge): void {
   const end = e.curve[e.curve.length - 1];
   const before = e.curve[e.curve.length - 2];
   const length = Math.hypot(end.x - before.x, end.y - before.y) || 1;
@@ -173,7 +169,7 @@ function glyph(kind: NodeKind): Path2D {
   return path;
 }
 
-function drawBox(c: CanvasRenderingContext2D, n: SceneNode, marks: Marks, p: Palette): void {
+function drawBox(c: Context, n: SceneNode, marks: Marks, p: Palette): void {
   const [x, y] = [n.x - n.w / 2, n.y - n.h / 2];
   const strong = n.id === marks.selected || marks.found.has(n.id);
   c.beginPath();
@@ -209,7 +205,7 @@ function drawBox(c: CanvasRenderingContext2D, n: SceneNode, marks: Marks, p: Pal
   }
 }
 
-function drawDot(c: CanvasRenderingContext2D, n: SceneNode, marks: Marks, p: Palette, k: number): void {
+function drawDot(c: Context, n: SceneNode, marks: Marks, p: Palette, k: number): void {
   const strong = n.id === marks.selected || n.id === marks.hovered || marks.found.has(n.id);
   c.beginPath();
   c.arc(n.x, n.y, n.w / 2, 0, 7);
@@ -228,7 +224,7 @@ function drawDot(c: CanvasRenderingContext2D, n: SceneNode, marks: Marks, p: Pal
 const widths = new Map<string, string>();
 
 /** A text, shortened in its middle to so many pixels; names of pods differ at their ends. */
-function fitted(c: CanvasRenderingContext2D, text: string, width: number): string {
+function fitted(c: Context, text: string, width: number): string {
   const key = `${c.font}${width}${text}`;
   const known = widths.get(key);
   if (known !== undefined) return known;
@@ -243,7 +239,7 @@ function fitted(c: CanvasRenderingContext2D, text: string, width: number): strin
 }
 
 /** The measure on the edges that stand out, as far as the labels do not cover each other. */
-function drawLabels(c: CanvasRenderingContext2D, scene: Scene, marks: Marks, p: Palette, k: number): void {
+function drawLabels(c: Context, scene: Scene, marks: Marks, p: Palette, k: number): void {
   if (!scene.boxes || k < 0.45) return;
   c.font = "500 10.5px Geist, sans-serif";
   c.textBaseline = "middle";

@@ -46,7 +46,6 @@ const kinds: Record<string, NodeKind> = {
   Service: "service",
   Node: "node",
   External: "external",
-  Special: "external",
 };
 
 /** Who an end of a row is at a level. */

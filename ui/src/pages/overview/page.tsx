@@ -1,5 +1,5 @@
 import { ArrowDownRight, ArrowUpRight, CircleCheck, Inbox } from "lucide-react";
-import { type ReactNode, useEffect, useState } from "react";
+import { useEffect, useState } from "react";
 import { numbersOf, rowsOf, sum } from "../../api/block";
 import type { ApiError } from "../../api/client";
 import { type Fields, useBlock, useFields, useHealth, useStatus } from "../../api/hooks";
@@ -10,6 +10,7 @@ import { useFilter } from "../../filter/bar";
 import { both } from "../../filter/cel";
 import { formatBytes, formatChange, formatCount, formatShare, formatWhole } from "../../format/format";
 import { Button, Empty, Panel, Problem, Skeleton } from "../../kit/kit";
+import { Tile } from "../../kit/tile";
 import { useWindow } from "../../state/clock";
 import { compareOf, formatDuration, periodParams, stepOf } from "../../state/period";
 import { useLocation } from "../../state/url";
@@ -176,31 +177,6 @@ function Nothing({ filter, status, clear, wider }: { filter: string; status?: St
   );
 }
 
-interface TileProps {
-  label: string;
-  value: ReactNode;
-  note?: ReactNode;
-  look?: string;
-  href?: string;
-}
-
-function Tile({ label, value, note, look = "", href }: TileProps) {
-  const inside = (
-    <>
-      <span className="quiet">{label}</span>
-      <strong className={look}>{value}</strong>
-      <span className="quiet note-line">{note}</span>
-    </>
-  );
-  return href ? (
-    <a className="tile panel" href={href}>
-      {inside}
-    </a>
-  ) : (
-    <div className="tile panel">{inside}</div>
-  );
-}
-
 function Change({ now, before }: { now: number; before: number }) {
   const text = formatChange(now, before);
   return (
@@ -285,7 +261,7 @@ function Tiles({
           label="Failed connects"
           value={classes ? formatShare(all ? failed / all : 0) : "…"}
           look={failed > 0 ? "critical" : "ok"}
-          note={`${formatWhole(failed)} of ${formatCount(all)}`}
+          note={all ? `${formatWhole(failed)} of ${formatCount(all)}` : "no connect was seen"}
           href={link("flows", {
             q: both(params.get("q") ?? "", 'tcp.connect in ["refused", "timeout", "unreachable"]'),
           })}

@@ -3,6 +3,7 @@ import { type Row, rowsOf } from "../../api/block";
 import type { Fields } from "../../api/hooks";
 import type { Block } from "../../api/types";
 import { quote } from "../../filter/cel";
+import { groupName } from "../../kit/endpoint";
 
 const wanted = [
   "src.kind",
@@ -41,13 +42,6 @@ export interface Pair {
   filter: string;
 }
 
-function end(row: Row, e: string): string {
-  const name = row.text(`${e}.workload.name`) || row.text(`${e}.addr`);
-  const kinds: Record<string, string> = { Node: "nodes", External: "outside", "": "unknown" };
-  const kind = row.text(`${e}.kind`);
-  return name || (kinds[kind] ?? kind);
-}
-
 /** The dialled address with its port, where addresses stand for names. */
 function dialledAddress(row: Row): string {
   const dialled = row.text("dst.addr");
@@ -57,9 +51,9 @@ function dialledAddress(row: Row): string {
 export function pairsOf(block: Block | undefined, keys: string[]): Pair[] {
   return rowsOf(block).map((row) => ({
     id: keys.map((k) => row.text(k)).join("|"),
-    client: end(row, "src"),
+    client: groupName(row, "src"),
     service: row.text("dst.kind") === "Service" ? row.text("dst.service") : dialledAddress(row),
-    backend: end(row, "backend"),
+    backend: groupName(row, "backend"),
     bytes: row.number("sum(total.bytes)"),
     before: row.number("previous(sum(total.bytes))"),
     records: row.number("count()"),
