@@ -51,7 +51,8 @@ export function FilterChip({ chip, fields, onEdit, onChange, onRemove }: Props) 
       <Menu
         align="start"
         trigger={
-          <button type="button" className="body" aria-label={`Condition ${text}`} title={text}>
+          <button type="button" className="body" title={text}>
+            <span className="sr">Condition </span>
             <ChipText chip={chip} fields={fields} />
           </button>
         }

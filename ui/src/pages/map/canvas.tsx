@@ -189,7 +189,10 @@ function show(c: CanvasRenderingContext2D, p: Picture, view: View, size: Size): 
   const y = view.y - (p.view.y + margin) * scale;
   c.setTransform(1, 0, 0, 1, 0, 0);
   c.clearRect(0, 0, size.w * size.dpr, size.h * size.dpr);
-  c.drawImage(p.canvas, x * size.dpr, y * size.dpr, p.canvas.width * scale, p.canvas.height * scale);
+  // Whole pixels are copied, which costs a part of what blending between them does.
+  c.imageSmoothingEnabled = scale !== 1;
+  if (scale === 1) c.drawImage(p.canvas, Math.round(x * size.dpr), Math.round(y * size.dpr));
+  else c.drawImage(p.canvas, x * size.dpr, y * size.dpr, p.canvas.width * scale, p.canvas.height * scale);
 }
 
 function hitAt(x: number, y: number, v: View | null, scene: Scene) {
