@@ -119,8 +119,10 @@ func (n *Namer) side(r *rows, s *side) []columns.Replacement {
 			t.rows[row] = steady[code]
 			continue
 		}
-		q := asked{addr: code, process: codeOf(&processes, row), proto: codeOf(&r.proto, row), nat: codeOf(&r.nat, row),
-			second: r.end[row] / 1e9}
+		q := asked{
+			addr: code, process: codeOf(&processes, row), proto: codeOf(&r.proto, row), nat: codeOf(&r.nat, row),
+			second: r.end[row] / 1e9,
+		}
 		if !ports.IsNull(row) {
 			q.port = uint16(ports.Values[row])
 		}

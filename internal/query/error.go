@@ -48,6 +48,6 @@ func (e *Error) Error() string {
 }
 
 // refuse returns an error about a member of the request.
-func refuse(kind ErrorKind, member, hint, format string, args ...any) error {
+func refuse(kind ErrorKind, member, hint, format string, args ...any) *Error {
 	return &Error{Member: member, Message: fmt.Sprintf(format, args...), Kind: kind, Hint: hint}
 }

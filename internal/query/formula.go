@@ -61,7 +61,7 @@ type argument struct {
 
 // refuse returns an error at the present position.
 func (p *measureParser) refuse(kind ErrorKind, hint, format string, args ...any) error {
-	err := refuse(kind, "measures", hint, format, args...).(*Error)
+	err := refuse(kind, "measures", hint, format, args...)
 	err.Position = positionAt([]byte(p.text), int64(p.at))
 	return err
 }
