@@ -34,6 +34,8 @@ func serviceOf(c *testkit.Cluster) netip.AddrPort {
 var bestMeans = map[string][]struct{ since, means string }{
 	"capture":     {{"6.6", "tcx"}, {"5.10", "clsact"}},
 	"translation": {{"6.2", "kfunc"}, {"5.11", "fentry"}, {"5.10", "kprobe"}},
+	"tcp":         {{"5.10", "tracepoints and iterator"}},
+	"process":     {{"5.10", "tracepoints"}},
 }
 
 // checkMeans expects seine status to name the best means that this kernel has.

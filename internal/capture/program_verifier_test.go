@@ -69,6 +69,40 @@ func TestVerifierStatistics(t *testing.T) {
 	}
 }
 
+// verifierObjects are the objects beside the capture programs, each with all that it can be configured to do.
+var verifierObjects = []struct {
+	name     string
+	since    string
+	load     func() (*ebpf.CollectionSpec, error)
+	switches []string
+}{
+	{"tcp and process", "5.10", bpf.LoadSocket, []string{"config_tcp", "config_process"}},
+}
+
+// TestVerifierObjects is TestVerifierStatistics for the other objects.
+func TestVerifierObjects(t *testing.T) {
+	for _, tt := range verifierObjects {
+		t.Run(tt.name, func(t *testing.T) {
+			testkit.SinceKernel(t, tt.since, tt.name)
+			spec, err := tt.load()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range tt.switches {
+				if err := spec.Variables[name].Set(true); err != nil {
+					t.Fatal(err)
+				}
+			}
+			loaded, err := loadWithStatistics(spec)
+			if err != nil {
+				t.Fatalf("load: %+v", err)
+			}
+			defer loaded.Close()
+			reportStatistics(t, tt.name, loaded)
+		})
+	}
+}
+
 func loadWithStatistics(spec *ebpf.CollectionSpec) (loaded *ebpf.Collection, err error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, err

@@ -86,7 +86,7 @@ func (m *matrix) buildAll(ctx context.Context, wanted []*kernel) error {
 
 // build compiles a package's tests into a static binary without symbols, which would take memory in guests.
 func build(ctx context.Context, arch, pkg, path string) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-ldflags=-s -w", "-o", path, "./"+pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)

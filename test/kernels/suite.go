@@ -42,7 +42,7 @@ var suites = []suite{
 		tests: []string{"TestExact", "TestCoverageKinds"},
 	},
 	{
-		name: "health", pkg: "internal/agent", limit: 30 * time.Minute, short: true,
+		name: "health", pkg: "internal/agent", limit: 10 * time.Minute, short: true,
 		tests: []string{
 			"TestHealthHealthy", "TestHealthFaults", "TestHealthLoss", "TestHealthSlowReader", "TestHealthResets",
 			"TestHealthFullQueue", "TestHealthOff", "TestHealthDelay",
