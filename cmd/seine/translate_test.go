@@ -36,6 +36,7 @@ var bestMeans = map[string][]struct{ since, means string }{
 	"translation": {{"6.2", "kfunc"}, {"5.11", "fentry"}, {"5.10", "kprobe"}},
 	"tcp":         {{"5.10", "tracepoints and iterator"}},
 	"process":     {{"5.10", "tracepoints"}},
+	"dns":         {{"5.10", "ring"}},
 }
 
 // checkMeans expects seine status to name the best means that this kernel has.

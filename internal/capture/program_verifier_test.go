@@ -77,6 +77,7 @@ var verifierObjects = []struct {
 	switches []string
 }{
 	{"tcp and process", "5.10", bpf.LoadSocket, []string{"config_tcp", "config_process"}},
+	{"dns", "5.10", bpf.LoadDNS, nil},
 }
 
 // TestVerifierObjects is TestVerifierStatistics for the other objects.

@@ -49,6 +49,10 @@ var suites = []suite{
 		},
 	},
 	{
+		name: "dns", pkg: "internal/agent", limit: 5 * time.Minute, short: true,
+		tests: []string{"TestDNS", "TestDNSRetries", "TestDNSNames"},
+	},
+	{
 		name: "seine", pkg: "cmd/seine", limit: 8 * time.Minute,
 		tests: []string{
 			"TestBackendShown", "TestKernelWithoutBTF", "TestKilledAgentIsReplaced", "TestSignals", "TestTwoAgents",
