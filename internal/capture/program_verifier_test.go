@@ -1,6 +1,8 @@
 package capture
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -113,6 +115,10 @@ func loadWithStatistics(spec *ebpf.CollectionSpec) (loaded *ebpf.Collection, err
 		loaded, err = ebpf.NewCollectionWithOptions(spec, options)
 		return err
 	})
+	var refused *ebpf.VerifierError
+	if errors.As(err, &refused) {
+		return loaded, fmt.Errorf("%w\n%+v", err, refused) // All that the verifier says.
+	}
 	return loaded, err
 }
 
