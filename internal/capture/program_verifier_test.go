@@ -80,6 +80,8 @@ var verifierObjects = []struct {
 }{
 	{"tcp and process", "5.10", bpf.LoadSocket, []string{"config_tcp", "config_process"}},
 	{"dns", "5.10", bpf.LoadDNS, nil},
+	{"drops", "5.10", bpf.LoadDrop, nil},
+	{"drops and reasons", "5.17", bpf.LoadDrop, []string{"config_drop_reason"}},
 }
 
 // TestVerifierObjects is TestVerifierStatistics for the other objects.
