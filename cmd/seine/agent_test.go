@@ -179,14 +179,20 @@ func TestFlushes(t *testing.T) {
 	checkTalked(t, got.out, s.server, 9)
 }
 
+// checkAttached expects an agent on the one interface: what counts and what reads DNS, each in and out.
+func (s *site) checkAttached(t *testing.T) {
+	t.Helper()
+	if links, filters := s.attached(); links+filters != 4 || links*filters != 0 {
+		t.Errorf("%d TCX links and %d filters, want four of one", links, filters)
+	}
+}
+
 func TestSignals(t *testing.T) {
 	attachModes(t, func(t *testing.T, mode string) {
 		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 			s := newSite(t)
 			p := s.agent("ended", "--attach", mode, "--interval", "1h")
-			if links, filters := s.attached(); links+filters != 2 {
-				t.Errorf("%d TCX links and %d filters, want two of one", links, filters)
-			}
+			s.checkAttached(t)
 			s.talk(s.server, 4)
 			got := p.end(signal)
 			got.check(t)
@@ -249,9 +255,7 @@ func TestKilledAgentIsReplaced(t *testing.T) {
 		s := newSite(t)
 		s.agent("killed", "--attach", mode).end(os.Kill)
 		p := s.agent("next", "--attach", mode, "--interval", "1h")
-		if links, filters := s.attached(); links+filters != 2 {
-			t.Errorf("%d TCX links and %d filters, want two of one", links, filters)
-		}
+		s.checkAttached(t)
 		s.talk(s.server, 4)
 		got := p.end(os.Interrupt)
 		got.check(t)
