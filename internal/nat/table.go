@@ -288,9 +288,10 @@ func (c *connection) sentOpening(o *Observation) bool {
 }
 
 // mayBeUsedAgain tells whether the observation opens a use of the connection's tuple that may have an entry of its own: no
-// packet of this interval, and none before, has shown that its opening packet is the connection's.
+// packet of this interval, and none before, has shown that its opening packet is the connection's. Where births are told
+// they decide, as no packet is told by itself whose it is.
 func (c *connection) mayBeUsedAgain(o *Observation) bool {
-	if !c.tracked || !o.Opened[Up] && !o.Opened[Down] || c.sentOpening(o) {
+	if !c.tracked || c.start != 0 || !o.Opened[Up] && !o.Opened[Down] || c.sentOpening(o) {
 		return false
 	}
 	for i := range c.uses {
