@@ -131,7 +131,14 @@ async function ask(request: Request, signal?: AbortSignal): Promise<Block> {
 }
 
 export const fields = (dataset: string, signal?: AbortSignal) => get<FieldTable>("fields", { dataset }, signal);
-export const status = (signal?: AbortSignal) => get<Status>("status", {}, signal);
+
+/** The status, and when the server told it, by its own clock. */
+export async function status(signal?: AbortSignal): Promise<Status> {
+  const response = await send(apiUrl("status"), { signal });
+  const told = Date.parse(response.headers.get("Date") ?? "");
+  return { ...(await response.json()), told: Number.isNaN(told) ? serverNow() : told };
+}
+
 export const health = (p: { last?: string; baseline?: string }, signal?: AbortSignal) =>
   get<Health>("health", p, signal);
 export const values = (p: Record<string, string | undefined>, signal?: AbortSignal) =>

@@ -95,6 +95,8 @@ export interface AgentStatus {
 }
 
 export interface Status {
+  /** When the server told this, by its clock in milliseconds. */
+  told: number;
   version: string;
   readiness: { ready: boolean; reasons?: string[] };
   started: string;

@@ -7,7 +7,7 @@ import { type Fields, useFields } from "../api/hooks";
 import { IconButton, Menu, MenuItem, MenuLabel } from "../kit/kit";
 import { useWindow } from "../state/clock";
 import { useLocation } from "../state/url";
-import { both, type Chip, parseFilter, printChip, printFilter, swapEnds } from "./cel";
+import { both, type Chip, oneOf, parseFilter, printChip, printFilter, swapEnds } from "./cel";
 import { FilterChip } from "./chip";
 import { quickFilters } from "./quick";
 import {
@@ -22,16 +22,25 @@ import {
   valueLabel,
 } from "./suggest";
 
-/** The filter in the URL, and ways to change it. */
+/** Whether two filters begin with the same condition, which then keeps its title. */
+function begins(text: string, other: string): boolean {
+  const [a, b] = [text, other].map((t) => parseFilter(t)[0]);
+  return a !== undefined && b !== undefined && printChip(a) === printChip(b);
+}
+
+/** The filter in the URL with the title of its first condition, and ways to change it. */
 export function useFilter() {
   const { params, set } = useLocation();
   const filter = params.get("q") ?? "";
-  return { filter, setFilter: (text: string) => set({ q: text.trim() || null, row: null }) };
+  const title = params.get("title") ?? "";
+  const setFilter = (text: string) =>
+    set({ q: text.trim() || null, row: null, title: begins(text, filter) ? title : null });
+  return { filter, title, setFilter };
 }
 
 export function FilterBar({ dataset }: { dataset: string }) {
   const { fields } = useFields(dataset);
-  const { filter, setFilter } = useFilter();
+  const { filter, title, setFilter } = useFilter();
   const [asText, setAsText] = useState(false);
   const wrong = useCheck(dataset, filter);
   const quick = quickFilters.filter((q) => fields.has(...q.needs));
@@ -56,7 +65,7 @@ export function FilterBar({ dataset }: { dataset: string }) {
       {asText ? (
         <TextView key={filter} filter={filter} onChange={setFilter} />
       ) : (
-        <ChipView filter={filter} fields={fields} dataset={dataset} onChange={setFilter} />
+        <ChipView filter={filter} title={title} fields={fields} dataset={dataset} onChange={setFilter} />
       )}
       <div className="tools">
         {filter && (
@@ -124,12 +133,13 @@ function TextView({ filter, onChange }: { filter: string; onChange(text: string)
 
 interface ViewProps {
   filter: string;
+  title: string;
   fields: Fields;
   dataset: string;
   onChange(filter: string): void;
 }
 
-function ChipView({ filter, fields, dataset, onChange }: ViewProps) {
+function ChipView({ filter, title, fields, dataset, onChange }: ViewProps) {
   const chips = useMemo(() => parseFilter(filter), [filter]);
   const [draft, setDraft] = useState("");
   const input = useRef<HTMLInputElement>(null);
@@ -152,6 +162,7 @@ function ChipView({ filter, fields, dataset, onChange }: ViewProps) {
         <FilterChip
           key={printChip(chip)}
           chip={chip}
+          title={i === 0 ? title : ""}
           fields={fields}
           onEdit={() => edit(i)}
           onChange={(c) => put(chips.map((old, other) => (other === i ? c : old)))}
@@ -193,8 +204,10 @@ function Completion({ draft, setDraft, input, fields, dataset, filter, empty, on
   const list = useSuggestions(draft, fields, dataset, filter, open);
   const take = (s: Suggestion) => {
     setActive(-1);
-    if (s.whole) onAdd(s.text);
-    else setDraft(s.text);
+    if (s.whole) {
+      onAdd(s.text);
+      setOpen(false);
+    } else setDraft(s.text);
     input.current?.focus();
   };
   const key = (e: KeyboardEvent) => {
@@ -212,6 +225,7 @@ function Completion({ draft, setDraft, input, fields, dataset, filter, empty, on
     } else if (e.key === "Enter") {
       e.preventDefault();
       onAdd(enter(draft, fields));
+      setOpen(false);
     } else if (e.key === "Escape") {
       if (open && draft === "") input.current?.blur();
       setOpen(false);
@@ -300,6 +314,27 @@ function Option({
   );
 }
 
+/** Whose values are offered for a bare word, and in which fields they are looked up. */
+const nameFields = ["src.workload.name", "backend.workload.name", "dst.service", "src.name", "backend.name"];
+
+/** The names that begin with a word: asked one after another, once somebody has stopped typing. */
+async function namesOf(
+  places: string[],
+  prefix: string,
+  rest: Record<string, string | undefined>,
+  signal: AbortSignal,
+): Promise<Suggestion[]> {
+  await new Promise((go) => setTimeout(go, 150));
+  const found: Suggestion[] = [];
+  for (const field of places) {
+    signal.throwIfAborted();
+    const { values } = await client.values({ ...rest, field, prefix, limit: "5" }, signal);
+    for (const { value } of values.filter((v) => v.value !== ""))
+      found.push({ text: oneOf(field, [value]), label: `${field} is ${value}`, hint: "", whole: true });
+  }
+  return found;
+}
+
 function useSuggestions(draft: string, fields: Fields, dataset: string, filter: string, open: boolean): Suggestion[] {
   const { period, from, to } = useWindow();
   const stage = useMemo(() => stageOf(draft, fields), [draft, fields]);
@@ -315,12 +350,21 @@ function useSuggestions(draft: string, fields: Fields, dataset: string, filter: 
     enabled: Boolean(asked),
     retry: false,
   });
+  const word = stage.at === "field" && open ? stage.word : "";
+  const places = nameFields.filter((n) => fields.has(n));
+  const names = useQuery({
+    queryKey: ["names", dataset, word, when, filter],
+    queryFn: ({ signal }) => namesOf(places, word, { dataset, ...when, filter }, signal),
+    enabled: /^[\w.-]{2,}$/.test(word) && places.length > 0,
+    retry: false,
+  });
   if (stage.at === "field") {
     const anywhere =
       stage.word && /^[\w.:-]+$/.test(stage.word) && !fields.has(stage.word) ? findAnywhere(fields, stage.word) : "";
     const found = anywhere
-      ? [{ text: anywhere, label: `Find “${stage.word}”`, hint: "in every name, address or port", whole: true }]
+      ? [{ text: anywhere, label: `${stage.word} anywhere`, hint: "in every name, address or port", whole: true }]
       : [];
+    if (word) found.push(...(names.data ?? []));
     const named = suggestFields(fields, stage.word);
     return stage.word && named.length > 0 && named[0].label.startsWith(stage.word)
       ? [...named, ...found]

@@ -258,6 +258,16 @@ function comparison(r: Reader): Condition | undefined {
   return op && value !== undefined ? make(field, op as Operator, [value as Constant]) : undefined;
 }
 
+/** The names in a filter, once each; of a method, what it is called on. */
+export function fieldsIn(text: string): string[] {
+  const names = (tokenize(text) ?? []).filter((t) => t.kind === "name").map((t) => t.text);
+  return [
+    ...new Set(
+      names.map((n) => (methods.includes(n.slice(n.lastIndexOf(".") + 1)) ? n.slice(0, n.lastIndexOf(".")) : n)),
+    ),
+  ];
+}
+
 /** Exchanges client and server: each field by its mirror. */
 export function swapEnds(text: string, mirror: (field: string) => string | undefined): string {
   const tokens = tokenize(text);

@@ -3,6 +3,7 @@ import type { Fields } from "../api/hooks";
 import { formatNumber } from "../format/format";
 import { Menu, MenuItem, MenuLine } from "../kit/kit";
 import { type Chip, printChip } from "./cel";
+import { wordOf } from "./suggest";
 
 const words: Record<string, string> = {
   "==": "is",
@@ -37,13 +38,15 @@ function valuesOf(chip: Extract<Chip, { kind: "condition" }>, fields: Fields): s
 
 interface Props {
   chip: Chip;
+  /** What the condition is called instead of being spelt out. */
+  title?: string;
   fields: Fields;
   onEdit(): void;
   onChange(chip: Chip): void;
   onRemove(): void;
 }
 
-export function FilterChip({ chip, fields, onEdit, onChange, onRemove }: Props) {
+export function FilterChip({ chip, title, fields, onEdit, onChange, onRemove }: Props) {
   const text = printChip(chip);
   const inverted = invert(chip);
   return (
@@ -53,7 +56,7 @@ export function FilterChip({ chip, fields, onEdit, onChange, onRemove }: Props) 
         trigger={
           <button type="button" className="body" title={text}>
             <span className="sr">Condition </span>
-            <ChipText chip={chip} fields={fields} />
+            {title ? <span className="titled">{title}</span> : <ChipText chip={chip} fields={fields} />}
           </button>
         }
       >
@@ -81,7 +84,16 @@ export function FilterChip({ chip, fields, onEdit, onChange, onRemove }: Props) 
 }
 
 function ChipText({ chip, fields }: { chip: Chip; fields: Fields }) {
-  if (chip.kind === "text") return <span className="mono">{chip.text}</span>;
+  if (chip.kind === "text") {
+    const word = wordOf(chip.text, fields);
+    if (!word) return <span className="mono">{chip.text}</span>;
+    return (
+      <>
+        <span className="value">{word}</span>
+        <span className="op">anywhere</span>
+      </>
+    );
+  }
   return (
     <>
       <span className={endOf(chip.field)}>{chip.field}</span>

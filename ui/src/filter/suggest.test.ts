@@ -10,7 +10,7 @@ vi.hoisted(() => {
 
 import { Fields } from "../api/hooks";
 import type { Field } from "../api/types";
-import { conditionOf, enter, findAnywhere, stageOf, suggestFields } from "./suggest";
+import { conditionOf, enter, findAnywhere, stageOf, suggestFields, wordOf } from "./suggest";
 
 const field = (name: string, kind: string, more: Partial<Field> = {}): Field => ({
   id: 1,
@@ -70,6 +70,14 @@ describe("enter", () => {
     ["dst.prt == 3", "dst.prt == 3"],
     ["  ", ""],
   ])("%s", (text, want) => expect(enter(text, fields)).toBe(want));
+  it("makes a bare word one condition, which is known again by its word", () => {
+    for (const word of ["checkout", "443"]) {
+      expect(wordOf(enter(word, fields), fields)).toBe(word);
+      expect(wordOf(`(${enter(word, fields)})`, fields)).toBe(word);
+    }
+    expect(wordOf('src.name.contains("a") || dst.port == 1', fields)).toBe("");
+    expect(wordOf('src.name == "a"', fields)).toBe("");
+  });
   it("keeps numbers that are none for the server to explain", () => {
     const stage = stageOf("dst.port http", fields);
     expect(stage.at === "value" && conditionOf(stage, "http")).toBe("dst.port == http");

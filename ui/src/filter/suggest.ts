@@ -1,7 +1,7 @@
 // What the filter bar offers while somebody types: fields, then what can be said of one.
 import type { Fields } from "../api/hooks";
 import type { Field } from "../api/types";
-import { type Operator, parseFilter, printConstant, printFilter, quote } from "./cel";
+import { type Operator, parseFilter, printConstant, printFilter, quote, tokenize } from "./cel";
 
 export interface Suggestion {
   /** What the line becomes. */
@@ -127,6 +127,14 @@ export function findAnywhere(fields: Fields, word: string): string {
     (f) => ends.test(f.name),
     (n) => `${n}.contains(${quote(word)})`,
   );
+}
+
+/** The word that a condition looks for anywhere; none of any other condition. */
+export function wordOf(text: string, fields: Fields): string {
+  const bare = text.replace(/^\((.*)\)$/, "$1");
+  const constant = tokenize(bare)?.find((t) => t.kind === "string" || t.kind === "number")?.text ?? "";
+  const word = constant.replace(/^"(.*)"$/, "$1");
+  return word && bare.includes("||") && findAnywhere(fields, word) === bare ? word : "";
 }
 
 function anyOf(fields: Fields, want: (f: Field) => boolean, write: (name: string) => string): string {

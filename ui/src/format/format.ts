@@ -42,6 +42,11 @@ export function formatWhole(n: number): string {
   return n.toLocaleString("en-US", { maximumFractionDigits: 2 }).replaceAll(",", " ");
 }
 
+/** So many of a thing: "1 packet", "2 packets". */
+export function counted(n: number, thing: string): string {
+  return `${formatWhole(n)} ${thing}${n === 1 ? "" : "s"}`;
+}
+
 const microseconds: Record<string, number> = { nanoseconds: 1e-3, microseconds: 1, milliseconds: 1e3, seconds: 1e6 };
 
 /** A length of time, given in microseconds. */

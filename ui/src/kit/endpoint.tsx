@@ -51,6 +51,20 @@ export function groupName(row: Row, end: string): string {
   return row.text(`${end}.workload.name`) || row.text(`${end}.addr`) || (kindNames[kind] ?? kind);
 }
 
+/** How many characters at a name's end are always shown: the part of a pod's name that its workload's others do not have. */
+const tail = 5;
+
+/** A name that gives way in its middle, so that the pods of one workload stay apart. */
+export function MiddleName({ text }: { text: string }) {
+  if (text.length <= 2 * tail) return <span className="middle short">{text}</span>;
+  return (
+    <span className="middle" title={text}>
+      <span className="head">{text.slice(0, -tail)}</span>
+      <span>{text.slice(-tail)}</span>
+    </span>
+  );
+}
+
 /** client → dialled ⇒ backend, in the colours of the ends. */
 export function ConnectionPath({ row, ports = true }: { row: Row; ports?: boolean }) {
   const end = (e: string, look: string) => (
@@ -58,8 +72,8 @@ export function ConnectionPath({ row, ports = true }: { row: Row; ports?: boolea
       className={`end ${look}`}
       title={[row.text(`${e}.namespace`), nameOf(row, e)].filter(Boolean).join("/") + portOf(row, e)}
     >
-      {nameOf(row, e)}
-      {ports && e !== "src" && portOf(row, e)}
+      <MiddleName text={nameOf(row, e)} />
+      {ports && e !== "src" && <span className="port">{portOf(row, e)}</span>}
     </span>
   );
   return (

@@ -61,6 +61,12 @@ export function windowOf(period: Period, now: number): Window {
   return { from: period.from, to: period.to };
 }
 
+/** The seconds of a period that records can be of: recording may have begun within it. */
+export function recordedSeconds(w: Window, oldest: number): number {
+  const from = oldest > w.from && oldest < w.to ? oldest : w.from;
+  return Math.max(1, (w.to - from) / 1000);
+}
+
 const steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400];
 
 /** A round step (milliseconds) that gives at most so many buckets. */

@@ -8,8 +8,27 @@ vi.hoisted(() => {
   });
 });
 
-import { compareOf, formatDuration, parseDuration, periodFrom, periodParams, stepOf, windowOf } from "./period";
+import {
+  compareOf,
+  formatDuration,
+  parseDuration,
+  periodFrom,
+  periodParams,
+  recordedSeconds,
+  stepOf,
+  windowOf,
+} from "./period";
 import { carried, changed, hrefOf, pageOf } from "./url";
+
+describe("recordedSeconds", () => {
+  it("counts from the first record if that is within the period", () => {
+    const w = { from: 0, to: 900_000 };
+    expect(recordedSeconds(w, 840_000)).toBe(60);
+    expect(recordedSeconds(w, -5)).toBe(900);
+    expect(recordedSeconds(w, Number.NaN)).toBe(900);
+    expect(recordedSeconds(w, 899_999)).toBe(1);
+  });
+});
 
 describe("the URL", () => {
   it("works below any path", () => {

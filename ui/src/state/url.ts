@@ -5,7 +5,7 @@ import { base } from "../api/client";
 export type Changes = Record<string, string | null | undefined>;
 
 /** The parameters that go along from page to page; all others are a page's own. */
-export const shared = ["last", "from", "to", "q", "refresh"];
+export const shared = ["last", "from", "to", "q", "title", "refresh"];
 
 const watchers = new Set<() => void>();
 addEventListener("popstate", () => {

@@ -1,6 +1,7 @@
 // Which columns the table has, and how wide they are.
 import type { Fields } from "../../api/hooks";
 import type { Field } from "../../api/types";
+import { fieldsIn } from "../../filter/cel";
 import { isRight } from "../../format/format";
 
 /** The column that draws the connection: client → dialled ⇒ backend. */
@@ -23,14 +24,30 @@ export function defaultColumns(fields: Fields): string[] {
   return ["end", pathColumn, ...shown.map((f) => f.name)];
 }
 
-export function columnsFrom(text: string | null, fields: Fields): string[] {
+/** The chosen columns; if none are, the default ones, and what the filter is about beside the path. */
+export function columnsFrom(text: string | null, fields: Fields, filter = ""): string[] {
   const known = (text ?? "").split(",").filter((n) => n === pathColumn || fields.has(n));
-  return known.length ? [...new Set(known)] : defaultColumns(fields);
+  if (known.length) return [...new Set(known)];
+  const shown = defaultColumns(fields);
+  const covered = new Set([...shown, ...pathFields(fields), "primary", "reporter"]);
+  const asked = fieldsIn(filter).filter((n) => fields.has(n) && !covered.has(n));
+  const after = shown.indexOf(pathColumn) + 1;
+  return [...shown.slice(0, after), ...asked, ...shown.slice(after)];
 }
 
-export function widthOf(name: string, field: Field | undefined, kept: Record<string, number>): number {
+/** Whether a filter itself says which reports of a connection it is about. */
+export function choosesReports(filter: string): boolean {
+  return fieldsIn(filter).some((n) => ["primary", "reporter", "node"].includes(n));
+}
+
+/** The path takes what a narrow table leaves beside the time, so that the backend and its port stay in sight. */
+export function pathWidth(room: number): number {
+  return Math.max(230, Math.min(500, room - 120));
+}
+
+export function widthOf(name: string, field: Field | undefined, kept: Record<string, number>, room = 1000): number {
   if (kept[name]) return kept[name];
-  if (name === pathColumn) return 500;
+  if (name === pathColumn) return pathWidth(room);
   const byKind: Record<string, number> = {
     time: 116,
     proto: 66,

@@ -6,7 +6,7 @@ import * as client from "../../api/client";
 import { type Fields, useBlock } from "../../api/hooks";
 import type { Field, Value } from "../../api/types";
 import { both, onlyThis, quote } from "../../filter/cel";
-import { formatBytes, formatTime, formatValue, formatWhole } from "../../format/format";
+import { counted, formatBytes, formatTime, formatValue } from "../../format/format";
 import { isTranslated } from "../../kit/endpoint";
 import { IconButton, Problem, Skeleton, Tip } from "../../kit/kit";
 import { keyFields } from "./columns";
@@ -92,6 +92,7 @@ function Record({ row, fields, onOnly, onFilter }: { row: Row; fields: Fields } 
   return (
     <>
       <PathDrawing row={row} />
+      <Failure row={row} fields={fields} onOnly={onOnly} />
       <Volume row={row} />
       <OtherRecords row={row} fields={fields} onFilter={onFilter} />
       {[...groups].map(([group, list]) => (
@@ -108,18 +109,50 @@ function Record({ row, fields, onOnly, onFilter }: { row: Row; fields: Fields } 
   );
 }
 
+/** What went wrong, as fields of which each is there only if it did. */
+const failures: Record<string, (row: Row) => boolean> = {
+  "tcp.connect": (row) => !["", "ok"].includes(row.text("tcp.connect")),
+  drop_reason: (row) => row.text("drop_reason") !== "",
+  drop_function: (row) => row.text("drop_function") !== "",
+  "total.drop_packets": (row) => row.number("total.drop_packets") > 0,
+  "tcp.resets": (row) => row.number("tcp.resets") > 0,
+  "tcp.reset_by": (row) => row.text("tcp.reset_by") !== "",
+};
+
+export function failuresIn(row: Row, fields: Fields): Field[] {
+  return fields.list.filter((f) => failures[f.name]?.(row));
+}
+
+function Failure({ row, fields, onOnly }: { row: Row; fields: Fields } & Pick<Props, "onOnly">) {
+  const list = failuresIn(row, fields);
+  if (list.length === 0) return null;
+  return (
+    <section className="failure">
+      <h3>What went wrong</h3>
+      <dl>
+        {list.map((f) => (
+          <FieldLine key={f.name} field={f} row={row} onOnly={onOnly} />
+        ))}
+      </dl>
+    </section>
+  );
+}
+
 function hasValue(v: Value | undefined): boolean {
   return v !== null && v !== undefined && v !== "" && !(Array.isArray(v) && v.length === 0);
 }
 
+/** A time to the microsecond, as the record has it. */
+const moment = (text: string) => text.replace("T", " ").replace(/(\.\d{6})\d+/, "$1");
+
 function FieldLine({ field, row, onOnly }: { field: Field; row: Row; onOnly: Props["onOnly"] }) {
-  const text = field.kind === "time" ? row.text(field.name) : formatValue(row.value(field.name), field);
+  const text = field.kind === "time" ? moment(row.text(field.name)) : formatValue(row.value(field.name), field);
   return (
     <div className="line">
       <Tip text={field.doc}>
         <dt>{field.name}</dt>
       </Tip>
-      <dd className={["addr", "flags", "time"].includes(field.kind) ? "mono" : ""}>
+      <dd className={field.kind === "time" ? "mono time" : ["addr", "flags"].includes(field.kind) ? "mono" : ""}>
         {text}
         {field.kind !== "time" && (
           <span className="tools">
@@ -242,7 +275,7 @@ function Volume({ row }: { row: Row }) {
             <i style={{ width: `${(s.bytes / most) * 100}%`, background: `var(--${s.look})` }} />
           </span>
           <b>{formatBytes(s.bytes)}</b>
-          <span className="quiet">{formatWhole(s.packets)} packets</span>
+          <span className="quiet">{counted(s.packets, "packet")}</span>
         </div>
       ))}
     </section>

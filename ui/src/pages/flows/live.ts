@@ -19,6 +19,12 @@ export interface Live {
 
 const nothing: Live = { rows: [], seen: 0, waiting: 0, lost: 0, error: null, connected: false };
 
+/** Rows by their end, the newest first: nodes report at different moments. */
+export function newestFirst(rows: Row[]): Row[] {
+  const timed = rows.map((row) => ({ row, end: Date.parse(row.text("end")) }));
+  return timed.sort((a, b) => b.end - a.end).map((t) => t.row);
+}
+
 export function useLive(active: boolean, paused: boolean, filter: string, fields: string[]): Live {
   const [live, setLive] = useState<Live>(nothing);
   const pausedNow = useRef(paused);
@@ -48,7 +54,7 @@ export function useLive(active: boolean, paused: boolean, filter: string, fields
     );
     const timer = setInterval(() => {
       if (!pausedNow.current && (newest.length > 0 || dirty)) {
-        const rows = newest.length > 0 ? [...newest, ...state.rows].slice(0, liveRows) : state.rows;
+        const rows = newest.length > 0 ? newestFirst([...newest, ...state.rows]).slice(0, liveRows) : state.rows;
         newest = [];
         change({ rows, waiting: 0 });
       }

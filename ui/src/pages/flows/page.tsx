@@ -7,13 +7,13 @@ import { bucketsOf } from "../../chart/buckets";
 import { Series } from "../../chart/series";
 import { useFilter } from "../../filter/bar";
 import { both, notThis, onlyThis } from "../../filter/cel";
-import { formatWhole } from "../../format/format";
+import { counted, formatWhole } from "../../format/format";
 import { isTyping } from "../../kit/keys";
 import { Button, Empty, Problem, Segments, Skeleton, Tip } from "../../kit/kit";
 import { useWindow } from "../../state/clock";
 import { formatDuration, periodParams, stepOf } from "../../state/period";
 import { useLocation } from "../../state/url";
-import { columnsFrom, keyFields, pathColumn, pathFields } from "./columns";
+import { choosesReports, columnsFrom, keyFields, pathColumn, pathFields } from "./columns";
 import { Details, keyOf } from "./details";
 import { type Live, liveRows, useLive } from "./live";
 import { ColumnsButton, CopyMenu, ExportMenu } from "./menus";
@@ -34,7 +34,7 @@ function Page({ fields }: { fields: Fields }) {
   const { filter, setFilter } = useFilter();
   const w = useWindow();
   const chosen = params.get("cols");
-  const columns = useMemo(() => columnsFrom(chosen, fields), [chosen, fields]);
+  const columns = useMemo(() => columnsFrom(chosen, fields, filter), [chosen, fields, filter]);
   const order = params.get("order") ?? "";
   const limit = limits.includes(Number(params.get("limit"))) ? Number(params.get("limit")) : limits[0];
   const asked = useMemo(
@@ -43,8 +43,10 @@ function Page({ fields }: { fields: Fields }) {
   );
   const live = params.get("live") === "1";
   const [paused, setPaused] = useState(false);
-  const every = params.get("every") === "1" || /\b(primary|reporter|node)\b/.test(filter.replace(/"[^"]*"/g, ""));
+  const every = params.get("every") === "1" || choosesReports(filter);
   const scoped = every || !fields.has("primary") ? filter : both(filter, "primary");
+  // Measures count primary records unless the filter speaks of them: the bars count what the table lists.
+  const reports = every && fields.has("primary") ? both(filter, "(primary || !primary)") : scoped;
   const tail = useLive(live, paused, scoped, asked);
   const request: Request = { fields: asked, order: order || undefined, limit };
   const answer = useBlock(request, { enabled: !live, filter: scoped });
@@ -72,7 +74,13 @@ function Page({ fields }: { fields: Fields }) {
     <>
       <div className="page-head">
         <h1>Flows</h1>
-        <Count live={live} tail={tail} rows={rows.length} truncated={answer.data?.truncated ?? false} paused={paused} />
+        <Count
+          live={live}
+          tail={tail}
+          rows={rows.length}
+          cut={answer.data?.truncated ? (order ? "first" : "newest") : ""}
+          paused={paused}
+        />
         <div className="end">
           {live && (
             <Button onClick={() => setPaused(!paused)} pressed={paused}>
@@ -105,7 +113,7 @@ function Page({ fields }: { fields: Fields }) {
           <CopyMenu window={w} filter={scoped} columns={columns} request={whole} />
         </div>
       </div>
-      {!live && <Histogram />}
+      {!live && <Histogram filter={reports} />}
       {answer.error && !live ? <Problem error={answer.error} filter={filter} retry={() => answer.refetch()} /> : null}
       {tail.error && live ? <Problem error={tail.error} filter={filter} /> : null}
       <div className="flow-body">
@@ -149,21 +157,17 @@ function Count({
   live,
   tail,
   rows,
-  truncated,
+  cut,
   paused,
 }: {
   live: boolean;
   tail: Live;
   rows: number;
-  truncated: boolean;
+  cut: string;
   paused: boolean;
 }) {
   if (!live)
-    return (
-      <span className="sub">
-        {truncated ? `the first ${formatWhole(rows)} records` : `${formatWhole(rows)} records`}
-      </span>
-    );
+    return <span className="sub">{cut ? `the ${cut} ${counted(rows, "record")}` : counted(rows, "record")}</span>;
   return (
     <span className="sub" data-seen={tail.seen}>
       <span
@@ -193,12 +197,13 @@ function More({ limit, order, onMore }: { limit: number; order: string; onMore(l
 }
 
 /** What passed over the period; dragging across it zooms in. */
-function Histogram() {
+function Histogram({ filter }: { filter: string }) {
   const { params, set } = useLocation();
   const w = useWindow();
   const by = params.get("hist") === "bytes" ? "bytes" : "records";
   const step = stepOf(w, 120);
-  const { data } = useBlock({ measures: ["count()", "sum(total.bytes)"], step: formatDuration(step), limit: 1000 });
+  const request = { measures: ["count()", "sum(total.bytes)"], step: formatDuration(step), limit: 1000 };
+  const { data } = useBlock(request, { filter });
   const measure = by === "bytes" ? "sum(total.bytes)" : "count()";
   const made = useMemo(() => bucketsOf(data, w, step, measure), [data, w, step, measure]);
   const as = by === "bytes" ? { kind: "bytes", unit: "bytes" } : { kind: "count", unit: "" };

@@ -31,7 +31,8 @@ export function FlowTable(props: TableProps) {
   const { rows, fields, columns, selected, keyOf, onSelect } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const widths = parsed<Record<string, number>>(useRemembered("widths"), {});
-  const sizes = columns.map((c) => widthOf(c, fields.get(c), widths));
+  const room = useRoom(scroller);
+  const sizes = columns.map((c) => widthOf(c, fields.get(c), widths, room));
   const stretch = columns.indexOf(pathColumn);
   const template = sizes.map((s, i) => (i === stretch ? `minmax(${s}px, 1fr)` : `${s}px`)).join(" ");
   const width = sizes.reduce((a, b) => a + b, 0);
@@ -123,6 +124,18 @@ export function FlowTable(props: TableProps) {
       )}
     </div>
   );
+}
+
+/** How wide what is seen of the table is. */
+function useRoom(of: React.RefObject<HTMLElement | null>): number {
+  const [room, setRoom] = useState(1000);
+  useEffect(() => {
+    if (!of.current) return;
+    const watcher = new ResizeObserver(([entry]) => setRoom(entry.contentRect.width));
+    watcher.observe(of.current);
+    return () => watcher.disconnect();
+  }, [of]);
+  return room;
 }
 
 type HeadRowProps = TableProps & { sizes: number[]; widths: Record<string, number> };

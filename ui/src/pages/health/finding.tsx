@@ -17,7 +17,11 @@ export function FindingLine({ finding, detailed }: { finding: Finding; detailed?
   const page = finding.dataset === "dns" ? "dns" : "flows";
   const as = { kind: finding.unit === "bytes" ? "bytes" : "", unit: finding.unit };
   return (
-    <a className="finding" data-severity={finding.severity} href={link(page, { q: finding.filter })}>
+    <a
+      className="finding"
+      data-severity={finding.severity}
+      href={link(page, { q: `(${finding.filter})`, title: finding.sentence })}
+    >
       <span className={finding.severity === "info" ? "quiet" : finding.severity}>{looks[finding.severity]}</span>
       <span>
         <span className="sr">{finding.severity}: </span>

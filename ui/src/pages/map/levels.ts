@@ -52,7 +52,7 @@ const kinds: Record<string, NodeKind> = {
 export function identify(row: Row, end: string, level: Level): Identity {
   const get = (m: string) => row.text(`${end}.${m}`);
   const name = get(level.members[level.members.length - 1]);
-  if (name) {
+  if (name && !(level.name === "address" && isLinkLocal(name))) {
     const members = level.members.map((m): [string, string] => [m, get(m)]);
     const place = level.members.length > 1 ? get(level.members[0]) : "";
     const kind =
@@ -65,6 +65,14 @@ export function identify(row: Row, end: string, level: Level): Identity {
   }
   return unnamed(get("kind"), get("namespace"), level);
 }
+
+/** Addresses of one link, and groups: fe80::/10 and 169.254.0.0/16 (RFC 4291, 3927), ff00::/8 and 224.0.0.0/4. */
+export function isLinkLocal(address: string): boolean {
+  return /^(fe[89ab][0-9a-f]:|169\.254\.|ff[0-9a-f]{2}:|2(2[4-9]|3\d)\.)/i.test(address);
+}
+
+/** Neighbour discovery, which every IPv6 interface speaks all the time (RFC 4861, 4; RFC 3810, 5). */
+export const discovery = 'proto == "ICMPv6" && icmp.type in [130, 131, 132, 133, 134, 135, 136, 137, 143]';
 
 /** Ends without a name at the level are told apart by what they are, and by namespace. */
 function unnamed(kind: string, namespace: string, level: Level): Identity {

@@ -14,7 +14,7 @@ import type { Block } from "../../api/types";
 import type { Palette } from "./draw";
 import { graphOf, neighbours, openedFilter } from "./graph";
 import { crossings, layered, rank, settle } from "./layered";
-import { keysOf, type Level, levelsOf } from "./levels";
+import { isLinkLocal, keysOf, type Level, levelsOf } from "./levels";
 import { measuresOf } from "./measures";
 import { curveOf, hit, sample, sceneOf } from "./scene";
 import { escapeXml, svgOf } from "./svg";
@@ -57,6 +57,18 @@ const answer = block([
   ["External", "", "", "", "Service", "shop", "frontend", "Pod", "shop", "frontend", "f-1", 5, 1],
 ]);
 const options = { level: workload, services: true, measure: bytes, folded: new Set<string>() };
+
+describe("isLinkLocal", () => {
+  it.each([
+    ["fe80::1", true],
+    ["ff02::16", true],
+    ["169.254.1.1", true],
+    ["224.0.0.251", true],
+    ["10.0.0.1", false],
+    ["2001:db8::fe80", false],
+    ["127.0.0.1", false],
+  ])("%s", (address, want) => expect(isLinkLocal(address)).toBe(want));
+});
 
 describe("graphOf", () => {
   const graph = graphOf([answer], options);

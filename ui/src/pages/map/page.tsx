@@ -15,7 +15,7 @@ import { expandedId, type Graph, graphOf, neighbours, openedFilter } from "./gra
 import { History } from "./history";
 import type { Point } from "./layered";
 import { mostBoxes, useLayout } from "./layout";
-import { keysOf, levelsOf } from "./levels";
+import { discovery, keysOf, levelsOf } from "./levels";
 import { measuresOf } from "./measures";
 import { MapPanel } from "./panel";
 import { sceneOf } from "./scene";
@@ -56,6 +56,7 @@ function useSettings(fields: Fields) {
     pins: useMemo(() => pinsOf(pin), [pin]),
     selected: params.get("sel") ?? "",
     near: params.get("near") === "1",
+    icmp: fields.has("icmp.type"),
     unnamed: params.get("unnamed") === "1",
     chosen: params.has("by"),
     find: params.get("find") ?? "",
@@ -79,7 +80,8 @@ const pinText = (pins: Map<string, Point>) =>
 
 /** The whole graph: one answer, and a finer one for what is expanded. */
 function useGraph(s: Settings) {
-  const { filter } = useFilter();
+  const { filter: given } = useFilter();
+  const filter = s.unnamed || !s.icmp ? given : both(given, `!(${discovery})`);
   const pods = s.levels.find((l) => l.name === "pod");
   const opened = pods ? [...s.opened] : [];
   const finer = openedFilter(opened);

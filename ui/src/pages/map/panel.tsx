@@ -6,6 +6,7 @@ import { bucketsOf } from "../../chart/buckets";
 import { Series } from "../../chart/series";
 import { both } from "../../filter/cel";
 import { formatBytes, formatNumber, formatWhole } from "../../format/format";
+import { MiddleName } from "../../kit/endpoint";
 import { Button } from "../../kit/kit";
 import { useWindow } from "../../state/clock";
 import { formatDuration, stepOf } from "../../state/period";
@@ -73,16 +74,14 @@ function Summary({ graph, measure, onSelect, unnamed, onUnnamed }: PanelProps) {
         {formatWhole(graph.nodes.length)} nodes, {formatWhole(graph.edges.length)} edges
       </h2>
       <p className="quiet">Choose a node or an edge, here or in the map.</p>
-      {(graph.hidden > 0 || unnamed) && (
-        <p className="quiet">
-          {unnamed
-            ? "Ends that nothing is known of are shown. "
-            : `${graph.hidden} edges have an end that nothing is known of, such as a link-local address. `}
-          <button type="button" className="text-link" onClick={() => onUnnamed(!unnamed)}>
-            {unnamed ? "Hide them" : "Show them"}
-          </button>
-        </p>
-      )}
+      <p className="quiet">
+        {unnamed
+          ? "Neighbour discovery of IPv6 and ends that nothing is known of are shown. "
+          : "Neighbour discovery of IPv6, link-local addresses and ends that nothing is known of are left out. "}
+        <button type="button" className="text-link" onClick={() => onUnnamed(!unnamed)}>
+          {unnamed ? "Hide them" : "Show them"}
+        </button>
+      </p>
       <h3>Edges by {measure.label.toLowerCase()}</h3>
       <EdgeList edges={graph.edges.slice(0, 60)} names={names} measure={measure} onSelect={onSelect} />
     </>
@@ -109,9 +108,13 @@ function EdgeList({
       {edges.map((e) => (
         <li key={e.id}>
           <button type="button" onClick={() => onSelect(e.id)} data-edge={e.id}>
-            <span className={e.role === "answers" ? "dialled" : "client"}>{names.get(e.from)?.label}</span>
+            <span className={e.role === "answers" ? "dialled" : "client"}>
+              <MiddleName text={names.get(e.from)?.label ?? ""} />
+            </span>
             <span className="quiet">{e.role === "answers" ? "⇒" : "→"}</span>
-            <span className={e.role === "dials" ? "dialled" : "backend"}>{names.get(e.to)?.label}</span>
+            <span className={e.role === "dials" ? "dialled" : "backend"}>
+              <MiddleName text={names.get(e.to)?.label ?? ""} />
+            </span>
             <b>{e.value === null ? "–" : formatNumber(e.value, measure.as)}</b>
           </button>
         </li>

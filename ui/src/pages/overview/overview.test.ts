@@ -29,8 +29,16 @@ describe("changesOf", () => {
 
 describe("pairsOf", () => {
   it("names ends, and selects the records of a pair", () => {
-    const keys = ["src.kind", "src.workload.name", "dst.kind", "dst.service", "backend.kind", "backend.workload.name"];
-    const values = ["External", "", "Service", "shop", "Pod", "cart", 7, 3];
+    const keys = [
+      "src.kind",
+      "src.workload.name",
+      "dst.kind",
+      "dst.service",
+      "backend.kind",
+      "backend.namespace",
+      "backend.workload.name",
+    ];
+    const values = ["External", "", "Service", "shop", "Pod", "eu", "cart", 7, 3];
     const columns = [...keys, "sum(total.bytes)", "previous(sum(total.bytes))"].map((field, i) => ({
       field,
       kind: "",
@@ -39,7 +47,7 @@ describe("pairsOf", () => {
       values: [values[i]],
     }));
     const [p] = pairsOf({ columns, rows: 1, truncated: false, losses: {} } as Block, keys);
-    expect(p).toMatchObject({ client: "outside", service: "shop", backend: "cart", bytes: 7, before: 3 });
+    expect(p).toMatchObject({ client: "outside", service: "shop", backend: "eu/cart", bytes: 7, before: 3 });
     expect(p.filter).toContain('src.kind == "External" && src.workload.name == ""');
   });
 });

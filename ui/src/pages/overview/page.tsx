@@ -9,10 +9,11 @@ import { Series } from "../../chart/series";
 import { useFilter } from "../../filter/bar";
 import { both } from "../../filter/cel";
 import { formatBytes, formatChange, formatCount, formatShare, formatWhole } from "../../format/format";
+import { MiddleName } from "../../kit/endpoint";
 import { Button, Empty, Panel, Problem, Skeleton } from "../../kit/kit";
 import { Tile } from "../../kit/tile";
 import { useWindow } from "../../state/clock";
-import { compareOf, formatDuration, periodParams, stepOf } from "../../state/period";
+import { compareOf, formatDuration, periodParams, recordedSeconds, stepOf } from "../../state/period";
 import { useLocation } from "../../state/url";
 import { FindingLine, ranked } from "../health/finding";
 import { changesOf, isNamed, type Pair, pairKeys, pairsOf } from "./pairs";
@@ -87,7 +88,7 @@ function Page({ fields }: { fields: Fields }) {
             status={status.data}
             fields={fields}
             comparable={comparable}
-            seconds={(w.to - w.from) / 1000}
+            seconds={recordedSeconds(w, oldest)}
           />
           <Panel
             className="traffic"
@@ -365,6 +366,14 @@ function MapLink() {
   );
 }
 
+function End({ look, name }: { look: string; name: string }) {
+  return (
+    <span className={`end ${look}`} title={name}>
+      <MiddleName text={name} />
+    </span>
+  );
+}
+
 function Pairs({
   list,
   pending,
@@ -392,15 +401,15 @@ function Pairs({
           <tr key={p.id}>
             <td>
               <a className="path" href={link("flows", { q: both(params.get("q") ?? "", p.filter) })}>
-                <span className="end client">{p.client}</span>
+                <End look="client" name={p.client} />
                 <span className="arrow">→</span>
                 {p.service && (
                   <>
-                    <span className="end dialled">{p.service}</span>
+                    <End look="dialled" name={p.service} />
                     <span className="arrow">⇒</span>
                   </>
                 )}
-                <span className="end backend">{p.backend}</span>
+                <End look="backend" name={p.backend} />
               </a>
             </td>
             <td className="bar-cell">

@@ -10,6 +10,7 @@ const wanted = [
   "src.namespace",
   "src.workload.name",
   "dst.kind",
+  "dst.namespace",
   "dst.service",
   "backend.kind",
   "backend.namespace",
@@ -48,12 +49,17 @@ function dialledAddress(row: Row): string {
   return dialled && dialled !== row.text("backend.addr") ? `${dialled}:${row.number("dst.port")}` : "";
 }
 
+/** A name within its namespace. */
+function placed(row: Row, end: string, name: string): string {
+  return [row.text(`${end}.namespace`), name].filter(Boolean).join("/");
+}
+
 export function pairsOf(block: Block | undefined, keys: string[]): Pair[] {
   return rowsOf(block).map((row) => ({
     id: keys.map((k) => row.text(k)).join("|"),
-    client: groupName(row, "src"),
-    service: row.text("dst.kind") === "Service" ? row.text("dst.service") : dialledAddress(row),
-    backend: groupName(row, "backend"),
+    client: placed(row, "src", groupName(row, "src")),
+    service: row.text("dst.kind") === "Service" ? placed(row, "dst", row.text("dst.service")) : dialledAddress(row),
+    backend: placed(row, "backend", groupName(row, "backend")),
     bytes: row.number("sum(total.bytes)"),
     before: row.number("previous(sum(total.bytes))"),
     records: row.number("count()"),

@@ -1,5 +1,4 @@
 import { CircleAlert, CircleCheck } from "lucide-react";
-import { serverNow } from "../../api/client";
 import { useStatus } from "../../api/hooks";
 import type { AgentStatus, Feature, Loss, Status } from "../../api/types";
 import { formatAgo, formatBytes, formatTime, formatWhole } from "../../format/format";
@@ -17,7 +16,7 @@ export default function StatusPage() {
         <Server status={data} />
         <Losses losses={data.losses ?? []} />
       </div>
-      <Agents agents={data.agents ?? []} version={data.version} />
+      <Agents agents={data.agents ?? []} version={data.version} told={data.told} />
       {(data.agents ?? []).map((a) => (
         <Features key={a.origin} agent={a} />
       ))}
@@ -42,7 +41,7 @@ function Ready({ status }: { status: Status }) {
         ))}
       </div>
       <span className="quiet">
-        Seine {status.version}, started {formatAgo(Date.parse(status.started), serverNow())}
+        Seine {status.version}, started {formatAgo(Date.parse(status.started), status.told)}
       </span>
     </div>
   );
@@ -133,7 +132,7 @@ function LossTable({ losses }: { losses: Loss[] }) {
   );
 }
 
-function Agents({ agents, version }: { agents: AgentStatus[]; version: string }) {
+function Agents({ agents, version, told }: { agents: AgentStatus[]; version: string; told: number }) {
   if (agents.length === 0) {
     return (
       <Panel title="Agents">
@@ -179,7 +178,7 @@ function Agents({ agents, version }: { agents: AgentStatus[]; version: string })
                 <td className="n">{formatWhole(a.rows)}</td>
                 <td className="n">{formatWhole(a.batches)}</td>
                 <td className={`n ${a.dropped ? "warning" : ""}`}>{formatWhole(a.dropped)}</td>
-                <td>{formatAgo(Date.parse(a.last_seen), serverNow())}</td>
+                <td>{formatAgo(Date.parse(a.last_seen), told)}</td>
                 <td className="quiet">{a.address || "this process"}</td>
               </tr>
             ))}
