@@ -150,6 +150,11 @@ struct ports {
 	__be16 dest;
 };
 
+static __always_inline bool concerns_dns(const struct ports *p)
+{
+	return is_dns(bpf_ntohs(p->source)) || is_dns(bpf_ntohs(p->dest));
+}
+
 struct tcp_header {
 	struct ports ports;
 	__be32 seq;
@@ -340,18 +345,63 @@ SUBPROGRAM hand_over(struct __sk_buff *skb, const struct place *p, bool egress)
 	return 0;
 }
 
+/* passes_by_ipv4 and passes_by_ipv6 get a header that lies in the packet's linear part. */
+static __always_inline bool passes_by_ipv4(const struct ipv4_header *ip, const void *end)
+{
+	const struct ports *ports = (const void *)(ip + 1);
+
+	if ((const void *)(ports + 1) > end || ip->version_length != 0x45)
+		return false;
+	if (ip->proto != PROTO_UDP && ip->proto != PROTO_TCP)
+		return true;
+	return (ip->fragment & bpf_htons(IPV4_FRAGMENT_OFFSET)) || !concerns_dns(ports);
+}
+
+static __always_inline bool passes_by_ipv6(const struct ipv6_header *ip, const void *end)
+{
+	const struct ports *ports = (const void *)(ip + 1);
+
+	if ((const void *)(ports + 1) > end || ip->proto == PROTO_FRAGMENT)
+		return false;
+	return (ip->proto != PROTO_UDP && ip->proto != PROTO_TCP) || !concerns_dns(ports);
+}
+
+/* passes_by tells with a few loads that a packet is none of DNS, as nearly all are. Where the linear
+ * part is too short or the headers are not plain it does not know, and says no. */
+static __always_inline bool passes_by(struct __sk_buff *skb, bool has_link_layer)
+{
+	const void *at = (const void *)(long)skb->data, *end = (const void *)(long)skb->data_end;
+	__be16 proto;
+
+	if (has_link_layer) {
+		if (at + ETH_LENGTH > end)
+			return false;
+		proto = *(const __be16 *)(at + ETH_LENGTH - 2);
+		at += ETH_LENGTH;
+	} else {
+		proto = skb->protocol;
+	}
+	if (proto == bpf_htons(ETH_P_IP))
+		return passes_by_ipv4(at, end);
+	if (proto == bpf_htons(ETH_P_IPV6))
+		return passes_by_ipv6(at, end);
+	return proto != bpf_htons(ETH_P_8021Q) && proto != bpf_htons(ETH_P_8021AD);
+}
+
 static __always_inline int watch(struct __sk_buff *skb, bool egress, bool has_link_layer)
 {
 	struct place p = {};
 	struct ports ports;
 
+	if (passes_by(skb, has_link_layer))
+		return NEXT;
 	if (!find_network(skb, has_link_layer, &p) || p.later)
 		return NEXT;
 	if (p.proto != PROTO_UDP && p.proto != PROTO_TCP)
 		return NEXT;
 	if (load(skb, p.transport, &ports, sizeof(ports)))
 		return NEXT;
-	if (is_dns(bpf_ntohs(ports.source)) || is_dns(bpf_ntohs(ports.dest)))
+	if (concerns_dns(&ports))
 		hand_over(skb, &p, egress);
 	return NEXT;
 }

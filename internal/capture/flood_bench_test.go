@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seine-net/seine/bpf/floor"
+	"github.com/seine-net/seine/internal/dns"
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/nat"
 	"github.com/seine-net/seine/internal/testkit"
@@ -119,31 +120,32 @@ func flood(conns []*net.UDPConn, d time.Duration) {
 	}
 }
 
-// subject is what a round measures: an ingress and an egress program, attached on the router.
+// subject is what a round measures: what runs at ingress and at egress of the router, the attached program first.
 type subject struct {
 	name   string
-	attach func(t testing.TB, s *stage) (in, out *ebpf.Program, done func())
+	attach func(t testing.TB, s *stage) (in, out []*ebpf.Program, done func())
 }
 
 var subjects = []subject{
-	{"empty", func(t testing.TB, s *stage) (in, out *ebpf.Program, done func()) {
+	{"empty", func(t testing.TB, s *stage) (in, out []*ebpf.Program, done func()) {
 		return attachFloor(t, s, func(o *floor.FloorObjects) *ebpf.Program { return o.FloorEmpty })
 	}},
-	{"floor", func(t testing.TB, s *stage) (in, out *ebpf.Program, done func()) {
+	{"floor", func(t testing.TB, s *stage) (in, out []*ebpf.Program, done func()) {
 		return attachFloor(t, s, func(o *floor.FloorObjects) *ebpf.Program { return o.FloorCount })
 	}},
 	{"seine", attachSeine},
+	{"all", attachAll},
 }
 
 // attachFloor loads a program once for each hook, so that each has its own statistics.
-func attachFloor(t testing.TB, s *stage, pick func(*floor.FloorObjects) *ebpf.Program) (in, out *ebpf.Program, done func()) {
+func attachFloor(t testing.TB, s *stage, pick func(*floor.FloorObjects) *ebpf.Program) (in, out []*ebpf.Program, done func()) {
 	var objects [2]floor.FloorObjects
 	for i := range objects {
 		if err := floor.LoadFloorObjects(&objects[i], nil); err != nil {
 			t.Fatalf("%+v", err)
 		}
 	}
-	in, out = pick(&objects[0]), pick(&objects[1])
+	ingress, egress := pick(&objects[0]), pick(&objects[1])
 	space, err := openNamespace(s.router.Path)
 	if err != nil {
 		t.Fatal(err)
@@ -155,13 +157,13 @@ func attachFloor(t testing.TB, s *stage, pick func(*floor.FloorObjects) *ebpf.Pr
 		if err != nil {
 			t.Fatal(err)
 		}
-		k, err := a.attach(l, in, out)
+		k, err := a.attach(l, ingress, egress)
 		if err != nil {
 			t.Fatal(err)
 		}
 		attached = append(attached, k)
 	}
-	return in, out, func() {
+	return []*ebpf.Program{ingress}, []*ebpf.Program{egress}, func() {
 		attached.Close()
 		objects[0].Close()
 		objects[1].Close()
@@ -169,15 +171,36 @@ func attachFloor(t testing.TB, s *stage, pick func(*floor.FloorObjects) *ebpf.Pr
 	}
 }
 
-func attachSeine(t testing.TB, s *stage) (in, out *ebpf.Program, done func()) {
-	c, err := Open(Config{NetNS: s.router.Path, Interfaces: []string{clientSide, serverSide}}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c.objects.SeineIn, c.objects.SeineOut, func() {
+// attachSeine measures the capture programs alone.
+func attachSeine(t testing.TB, s *stage) (in, out []*ebpf.Program, done func()) {
+	c := openFlooded(t, s, Config{})
+	return []*ebpf.Program{c.objects.SeineIn}, []*ebpf.Program{c.objects.SeineOut}, func() {
 		requireResolved(t, c)
 		c.Close()
 	}
+}
+
+// attachAll measures all that meets a packet with every feature on. What drops cost is put down to ingress.
+func attachAll(t testing.TB, s *stage) (in, out []*ebpf.Program, done func()) {
+	c := openFlooded(t, s, Config{DNSPorts: []uint16{53}, DNS: func(*dns.Packet) {}})
+	if c.messages == nil || c.drops == nil || c.sockets == nil {
+		t.Fatalf("not everything is on: %+v", c.Status().Features)
+	}
+	in = []*ebpf.Program{c.objects.SeineIn, c.messages.objects.SeineDnsIn, c.drops.objects.SeineDrop}
+	return in, []*ebpf.Program{c.objects.SeineOut, c.messages.objects.SeineDnsOut}, func() {
+		requireResolved(t, c)
+		c.Close()
+	}
+}
+
+// openFlooded opens a capture on the router's two interfaces.
+func openFlooded(t testing.TB, s *stage, cfg Config) *Capture {
+	cfg.NetNS, cfg.Interfaces = s.router.Path, []string{clientSide, serverSide}
+	c, err := Open(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // requireResolved fails where a flow of the flood went without its translation: then another path was measured.
@@ -202,30 +225,39 @@ func requireResolved(t testing.TB, c *Capture) {
 	}
 }
 
-// counter is a program's statistics at the begin of a measurement.
+// counter is the statistics of programs at the begin of a measurement.
 type counter struct {
-	program *ebpf.Program
-	from    *ebpf.ProgramStats
+	programs []*ebpf.Program
+	from     []*ebpf.ProgramStats
 }
 
-func newCounter(t testing.TB, p *ebpf.Program) counter { return counter{p, statistics(t, p)} }
+func newCounter(t testing.TB, programs []*ebpf.Program) counter {
+	return counter{programs, statistics(t, programs)}
+}
 
-func statistics(t testing.TB, p *ebpf.Program) *ebpf.ProgramStats {
-	s, err := p.Stats()
-	if err != nil {
-		t.Fatal(err)
+func statistics(t testing.TB, programs []*ebpf.Program) (all []*ebpf.ProgramStats) {
+	for _, p := range programs {
+		s, err := p.Stats()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
 	}
-	return s
+	return all
 }
 
-// perRun returns the program's mean run time since the begin, in nanoseconds.
+// perRun returns the time of all programs since the begin for each run of the first, in nanoseconds.
 func (c counter) perRun(t testing.TB) float64 {
-	s := statistics(t, c.program)
-	runs := s.RunCount - c.from.RunCount
+	var took time.Duration
+	now := statistics(t, c.programs)
+	for i := range now {
+		took += now[i].Runtime - c.from[i].Runtime
+	}
+	runs := now[0].RunCount - c.from[0].RunCount
 	if runs == 0 {
 		t.Fatal("the program never ran")
 	}
-	return float64((s.Runtime - c.from.Runtime).Nanoseconds()) / float64(runs)
+	return float64(took.Nanoseconds()) / float64(runs)
 }
 
 func median(v []float64) float64 {
@@ -233,9 +265,10 @@ func median(v []float64) float64 {
 	return v[len(v)/2]
 }
 
-// BenchmarkPacket measures what a packet costs at each hook: nothing, the floor, and capturing with translation on
-// resolved flows, in turns under the same flood. Each turn begins with another one of them, and floods until all flows
-// are known before it measures.
+// BenchmarkPacket measures what a packet costs at each hook: nothing, the floor, capturing with translation on resolved
+// flows, and all features, in turns under the same flood. Each turn begins with another one of them, and floods until all
+// flows are known before it measures. The kernel's measurement is part of every program's time, so all features, of two
+// programs at a hook, hold it twice; the ratio without it takes one empty program off.
 func BenchmarkPacket(b *testing.B) {
 	s := newStage(b, "udp")
 	s.sink(b)
@@ -262,6 +295,9 @@ func BenchmarkPacket(b *testing.B) {
 			b.ReportMetric(median(measured[hook+sub.name]), hook+sub.name+"_ns/packet")
 		}
 		b.ReportMetric(median(quotients(measured[hook+"seine"], measured[hook+"floor"])), hook+"ratio_to_floor")
+		b.ReportMetric(median(quotients(measured[hook+"all"], measured[hook+"floor"])), hook+"all_ratio_to_floor")
+		net := differences(measured[hook+"all"], measured[hook+"empty"])
+		b.ReportMetric(median(quotients(net, measured[hook+"floor"])), hook+"all_net_ratio_to_floor")
 	}
 }
 
@@ -284,6 +320,15 @@ func quotients(a, b []float64) []float64 {
 	return q
 }
 
+// differences takes off what was measured in the same rounds.
+func differences(a, b []float64) []float64 {
+	d := make([]float64, len(a))
+	for i := range a {
+		d[i] = a[i] - b[i]
+	}
+	return d
+}
+
 // BenchmarkProgram measures the programs alone, run again and again on one packet of a known flow: what they cost where
 // nothing else uses the processor's caches. The best of many turns counts, as other work can only add.
 func BenchmarkProgram(b *testing.B) {
@@ -293,13 +338,14 @@ func BenchmarkProgram(b *testing.B) {
 		b.Fatalf("%+v", err)
 	}
 	defer objects.Close()
-	c, err := Open(Config{Interfaces: []string{"/^$/"}}, slog.New(slog.DiscardHandler))
+	c, err := Open(Config{Interfaces: []string{"/^$/"}, DNSPorts: []uint16{5353}, DNS: func(*dns.Packet) {}}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer c.Close()
-	programs := []*ebpf.Program{objects.FloorEmpty, objects.FloorCount, c.objects.SeineIn}
-	best := []float64{math.Inf(1), math.Inf(1), math.Inf(1)}
+	programs := []*ebpf.Program{objects.FloorEmpty, objects.FloorCount, c.objects.SeineIn, c.messages.objects.SeineDnsIn}
+	names := []string{"empty", "floor", "seine", "dns"}
+	best := slices.Repeat([]float64{math.Inf(1)}, len(programs))
 	packet := udpPacket()
 	for b.Loop() {
 		for range 25 {
@@ -312,10 +358,11 @@ func BenchmarkProgram(b *testing.B) {
 			}
 		}
 	}
-	for i, sub := range subjects {
-		b.ReportMetric(best[i], sub.name+"_ns/run")
+	for i, name := range names {
+		b.ReportMetric(best[i], name+"_ns/run")
 	}
 	b.ReportMetric(best[2]/best[1], "ratio_to_floor")
+	b.ReportMetric((best[2]+best[3]-best[0])/best[1], "all_ratio_to_floor")
 }
 
 // BenchmarkConnect measures how many connections a second a client makes to a Service, with nobody watching and with
@@ -328,22 +375,14 @@ func BenchmarkConnect(b *testing.B) {
 	for b.Loop() {
 		for range rounds {
 			without = append(without, s.connect(b, time.Second))
-			_, _, done := attachSeineUnchecked(b, s)
+			c := openFlooded(b, s, Config{DNSPorts: []uint16{53}, DNS: func(*dns.Packet) {}})
 			with = append(with, s.connect(b, time.Second))
-			done()
+			c.Close()
 		}
 	}
 	b.ReportMetric(median(without), "without_connections/s")
 	b.ReportMetric(median(with), "with_connections/s")
 	b.ReportMetric(median(with)/median(without), "ratio_to_without")
-}
-
-func attachSeineUnchecked(t testing.TB, s *stage) (in, out *ebpf.Program, done func()) {
-	c, err := Open(Config{NetNS: s.router.Path}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c.objects.SeineIn, c.objects.SeineOut, func() { c.Close() }
 }
 
 func (s *stage) accept(t testing.TB) {
