@@ -61,6 +61,8 @@ type behaviour struct {
 	Refuse bool
 	// Deny is a domain; a DNS server answers NXDOMAIN to the names below it.
 	Deny string
+	// Fail is a domain; a DNS server answers SERVFAIL to the names below it.
+	Fail string
 	// Silent makes a DNS server answer nothing.
 	Silent bool
 }

@@ -63,6 +63,10 @@ func (p *dnsProgram) answer(query *dns.Msg, b *behaviour) *dns.Msg {
 	}
 	q := query.Question[0]
 	name := strings.ToLower(q.Name)
+	if b.Fail != "" && dns.IsSubDomain(b.Fail, name) {
+		m.Rcode = dns.RcodeServerFailure
+		return m
+	}
 	addrs, known := p.zone[name]
 	if !known || b.Deny != "" && dns.IsSubDomain(b.Deny, name) {
 		m.Rcode = dns.RcodeNameError

@@ -45,6 +45,10 @@ var faultPlans = []faultPlan{
 		workload: "dns", behave: func(b *behaviour) { b.Deny = domainName("checkout", "shop") + "." },
 	},
 	{
+		Fault:    Fault{"dns-servfail", "the DNS servers fail on questions for checkout: SERVFAIL"},
+		workload: "dns", behave: func(b *behaviour) { b.Fail = domainName("checkout", "shop") + "." },
+	},
+	{
 		Fault:    Fault{"dns-slow", "the DNS servers take 300 ms to answer"},
 		workload: "dns", behave: func(b *behaviour) { b.Delay = 300 * time.Millisecond },
 	},

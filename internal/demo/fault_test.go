@@ -26,6 +26,10 @@ var visitorSees = map[string]struct {
 		call{Kind: dnsCall, Target: domainName("checkout", "shop"), Family: 4},
 		func(o outcome) bool { return o.RCode == "NXDOMAIN" },
 	},
+	"dns-servfail": {
+		call{Kind: dnsCall, Target: domainName("checkout", "shop"), Family: 4},
+		func(o outcome) bool { return o.RCode == "SERVFAIL" },
+	},
 	"dns-slow": {
 		call{Kind: dnsCall, Target: domainName("checkout", "shop"), Family: 6},
 		func(o outcome) bool { return o.RCode == "NOERROR" && o.Took >= 300*time.Millisecond },
