@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -28,9 +29,13 @@ type drops struct {
 	netns     uint32
 	reasons   map[uint32]string
 	functions map[uint64]string
-	counted   map[bpf.DropKey]bpf.DropValue
-	keys      []bpf.DropKey
-	values    []bpf.DropValue
+	// symbols lists the kernel's functions; symbolsWhy is why their names cannot be told.
+	symbols    string
+	mu         sync.Mutex
+	symbolsWhy error
+	counted    map[bpf.DropKey]bpf.DropValue
+	keys       []bpf.DropKey
+	values     []bpf.DropValue
 	// quiet counts packets that were freed in passing: see quietReasons.
 	quiet uint64
 }
@@ -49,7 +54,7 @@ var quietReasons = map[string]bool{
 // openDrops loads the program and attaches it.
 func openDrops(netns uint32) (*drops, error) {
 	d := &drops{
-		netns: netns, functions: make(map[uint64]string), counted: make(map[bpf.DropKey]bpf.DropValue),
+		netns: netns, symbols: "/proc/kallsyms", functions: make(map[uint64]string), counted: make(map[bpf.DropKey]bpf.DropValue),
 		keys: make([]bpf.DropKey, dropBatch), values: make([]bpf.DropValue, dropBatch),
 	}
 	kernel, err := btf.LoadKernelSpec()
@@ -120,9 +125,7 @@ func (d *drops) evict(c clock, tell func([]nat.Fact)) error {
 	if err != nil {
 		return err
 	}
-	if err := d.learnFunctions(grown); err != nil {
-		return err
-	}
+	d.learnFunctions(grown)
 	facts := make([]nat.Fact, 0, len(grown))
 	for _, g := range grown {
 		reason := d.reasonName(g.key.Reason)
@@ -194,8 +197,9 @@ func (d *drops) reasonName(reason uint32) string {
 	return strconv.FormatUint(uint64(reason), 10)
 }
 
-// learnFunctions finds the names of functions that dropped and are not known yet.
-func (d *drops) learnFunctions(grown []growth) error {
+// learnFunctions finds the names of functions that dropped and are not known yet. Where it cannot, drops are told without
+// them.
+func (d *drops) learnFunctions(grown []growth) {
 	var unknown []uint64
 	for _, g := range grown {
 		if _, known := d.functions[g.key.Location]; !known {
@@ -204,14 +208,36 @@ func (d *drops) learnFunctions(grown []growth) error {
 		}
 	}
 	if len(unknown) == 0 {
-		return nil
+		return
 	}
-	file, err := os.Open("/proc/kallsyms")
+	err := d.nameFunctions(unknown)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.symbolsWhy = err
+}
+
+// nameFunctions reads the kernel's symbols. Those without the privilege get all addresses as zero (kptr_restrict in
+// sysctl.kernel(5)), which is an error, too.
+func (d *drops) nameFunctions(addresses []uint64) error {
+	file, err := os.Open(d.symbols)
 	if err != nil {
 		return fmt.Errorf("read the kernel's symbols: %w", err)
 	}
 	defer file.Close()
-	return findFunctions(bufio.NewScanner(file), unknown, d.functions)
+	if err := findFunctions(bufio.NewScanner(file), addresses, d.functions); err != nil {
+		return fmt.Errorf("read %s: %w", d.symbols, err)
+	}
+	if !slices.ContainsFunc(addresses, func(a uint64) bool { return d.functions[a] != "" }) {
+		return fmt.Errorf("%s hides addresses: want the capability CAP_SYSLOG, or the sysctl kernel.kptr_restrict=0", d.symbols)
+	}
+	return nil
+}
+
+// unnamed returns why functions have no names; nil if they have, or none was looked up.
+func (d *drops) unnamed() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.symbolsWhy
 }
 
 // findFunctions reads lines of /proc/kallsyms, which are in no order, and names each address after the text symbol next
@@ -280,6 +306,9 @@ func (c *Capture) dropFeature() Feature {
 		f.State, f.Means, f.Detail = Off, "none", "not asked for"
 	case c.drops.reasons == nil:
 		f.State, f.Detail = Degraded, "functions alone: the kernel tells no reasons (since Linux 5.17)"
+	}
+	if c.drops != nil && c.drops.unnamed() != nil {
+		f.State, f.Detail = Degraded, f.Detail+"; no function is named: "+c.drops.unnamed().Error()
 	}
 	return f
 }
