@@ -191,6 +191,7 @@ func demoAgents(cluster *demo.Cluster, f *captureFlags, n *names, log *slog.Logg
 	for _, node := range cluster.Nodes() {
 		cfg := f.config
 		cfg.Node, cfg.NetNS, cfg.Namer = node.Name, node.NetNS, n
+		cfg.PodSpaces = node.PodSpaces
 		cfg.Watched = elsewhere(objects, node.Name)
 		a, err := agent.New(cfg, log)
 		if err != nil {

@@ -32,6 +32,9 @@ type Config struct {
 	// Watched tells whether another agent reports connections of an address: then this one's record of a connection
 	// from there does not count in sums. Nil means that there is no other agent.
 	Watched func(netip.Addr) bool
+	// PodSpaces are the numbers of the network namespaces of the node's pods (the inodes of /proc/PID/ns/net), so that
+	// those of another cluster on this machine are told apart; nil goes by addresses.
+	PodSpaces []uint32
 	// MoreFeatures tells of more than the capture, for the status; nil is nothing more.
 	MoreFeatures func() []capture.Feature
 	// DNSTimeout is how long an answer is waited for; default dns.DefaultTimeout.
@@ -131,6 +134,7 @@ func New(cfg Config, log *slog.Logger) (*Agent, error) {
 	}
 	a.table = nat.NewTable(nat.Config{
 		Node: cfg.Node, Locality: a.locality, Hold: hold, TellsEnds: useNetlink, NetNS: a.capture.NetNS(),
+		PodSpaces: cfg.PodSpaces,
 	})
 	return a, nil
 }

@@ -26,6 +26,8 @@ import (
 	"os"
 	"slices"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // Options configure a demo cluster. The zero value is usable.
@@ -62,6 +64,8 @@ type Node struct {
 	Name, Zone string
 	// NetNS is the path of the node's network namespace, for open(2) and setns(2). It is valid until [Cluster.Down].
 	NetNS string
+	// PodSpaces are the numbers of its pods' network namespaces.
+	PodSpaces []uint32
 	// PID is the process that holds the namespace.
 	PID int
 	// Addrs are the node's addresses, IPv4 first.
@@ -129,18 +133,39 @@ func (c *Cluster) startProcesses(ctx context.Context) error {
 			return err
 		}
 	}
-	c.describeNodes()
-	return nil
+	return c.describeNodes()
 }
 
-func (c *Cluster) describeNodes() {
+func (c *Cluster) describeNodes() error {
 	for _, n := range nodePlans {
 		p := c.procs[n.name]
-		c.nodes = append(c.nodes, Node{Name: n.name, Zone: n.zone, NetNS: p.netNS(), PID: p.pid(), Addrs: n.addrs()})
+		spaces, err := c.podSpaces(n)
+		if err != nil {
+			return err
+		}
+		c.nodes = append(c.nodes, Node{
+			Name: n.name, Zone: n.zone, NetNS: p.netNS(), PodSpaces: spaces, PID: p.pid(), Addrs: n.addrs(),
+		})
 		if !p.bridgeNetfilter {
 			c.routed = true
 		}
 	}
+	return nil
+}
+
+// podSpaces returns the numbers of the network namespaces of a node's pods.
+func (c *Cluster) podSpaces(n nodePlan) (spaces []uint32, err error) {
+	for _, p := range podPlans() {
+		if p.node.name != n.name {
+			continue
+		}
+		var stat unix.Stat_t
+		if err := unix.Stat(c.procs[p.process()].netNS(), &stat); err != nil {
+			return nil, fmt.Errorf("read the network namespace of %s: %w", p.name, err)
+		}
+		spaces = append(spaces, uint32(stat.Ino))
+	}
+	return spaces, nil
 }
 
 // Nodes returns the nodes, in the order of their names.

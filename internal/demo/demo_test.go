@@ -2,6 +2,7 @@ package demo
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/netip"
 	"slices"
@@ -32,10 +33,29 @@ func TestServices(t *testing.T) {
 			if v.routed {
 				hideBridgedPackets(t, c)
 			}
+			checkPodSpaces(t, c)
 			for _, f := range families {
 				t.Run(map[family]string{4: "v4", 6: "v6"}[f], func(t *testing.T) { testServices(t, c, f) })
 			}
 		})
+	}
+}
+
+// checkPodSpaces expects each node to tell the network namespaces of its own pods.
+func checkPodSpaces(t *testing.T, c *Cluster) {
+	t.Helper()
+	for _, n := range c.Nodes() {
+		var want []string
+		for _, p := range podPlans() {
+			if p.node.name == n.Name {
+				want = append(want, namespacesOf(t, []int{c.procs[p.process()].pid()})...)
+			}
+		}
+		var got []string
+		for _, number := range n.PodSpaces {
+			got = append(got, fmt.Sprintf("net:[%d]", number))
+		}
+		diff(t, got, want)
 	}
 }
 

@@ -2,6 +2,7 @@ package nat
 
 import (
 	"math"
+	"slices"
 
 	"github.com/seine-net/seine/internal/flow"
 )
@@ -74,10 +75,13 @@ func (t *Table) AddFacts(batch []Fact) {
 }
 
 // isOurs tells whether a fact is from the node's own network namespace or that of one of its pods: several nodes may
-// share a kernel. A pod's namespace is known by its addresses.
+// share a kernel. A pod's namespace is known by its number, where the table was told those, and by its addresses.
 func (t *Table) isOurs(f *Fact) bool {
 	if t.config.NetNS == 0 || f.NetNS == t.config.NetNS {
 		return true
+	}
+	if t.config.PodSpaces != nil && !slices.Contains(t.config.PodSpaces, f.NetNS) {
+		return false
 	}
 	if f.TurnedAway > 0 {
 		return t.spaces[f.NetNS] != nil

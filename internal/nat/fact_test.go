@@ -230,3 +230,23 @@ func TestFactsOfListeners(t *testing.T) {
 		}
 	})
 }
+
+// TestFactsOfOtherClusters takes no fact of a pod that has the address of one of ours in another cluster on the kernel.
+func TestFactsOfOtherClusters(t *testing.T) {
+	f := func(name string, spaces []uint32, from uint32, taken bool) {
+		t.Run(name, func(t *testing.T) {
+			table := NewTable(Config{Locality: host{own: map[string]uint32{"10.0.2.1": vethS}}, NetNS: 1, PodSpaces: spaces})
+			w := socket("10.0.2.1:8080", "10.0.1.1:1002", Passive, 9).alone()
+			w.f.NetNS = from
+			w.tell(table, epoch)
+			if got := finish(t, table, epoch+second, true); (len(got) == 1) != taken || (table.Stats().FactsForeign == 0) != taken {
+				t.Errorf("got %+v, %d foreign; want it taken: %v", got, table.Stats().FactsForeign, taken)
+			}
+		})
+	}
+	f("a pod of ours", []uint32{7}, 7, true)
+	f("another's", []uint32{7}, 8, false)
+	f("the node itself", []uint32{7}, 1, true)
+	f("numbers not known", nil, 8, true)
+	f("no pods", []uint32{}, 8, false)
+}

@@ -31,6 +31,9 @@ type Config struct {
 	Hold flow.Time
 	// NetNS is the number of the node's own network namespace; 0 takes facts from all.
 	NetNS uint32
+	// PodSpaces are the numbers of its pods' network namespaces, where these are known; nil tells pods' by their addresses,
+	// which takes pods of another cluster on this kernel with the same addresses for its own.
+	PodSpaces []uint32
 	// TellsEnds says that whoever learns translations from ctnetlink also learns when they end.
 	TellsEnds bool
 }
