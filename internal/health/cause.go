@@ -41,10 +41,11 @@ func (e *cause) isSeveral() bool {
 
 // explain makes findings of what a rule found at edges: one of each cause that explains several, the widest first, and
 // one of each edge that remains.
-func (c *check) explain(ctx context.Context, rule *Rule, states []*edgeState, behind backends) error {
+func (c *check) explain(ctx context.Context, j judged) error {
+	rule, states := j.rule, j.states
 	left := slices.DeleteFunc(slices.Clone(states), func(s *edgeState) bool { return !s.found })
 	if rule.Chained {
-		left = behind.roots(left)
+		left = j.behind.roots(left)
 	}
 	if len(left) >= 2 {
 		causes := append(shared(rule, states, c.periods, byServer), shared(rule, states, c.periods, byClient)...)
@@ -76,6 +77,7 @@ func (c *check) addCauses(rule *Rule, causes []*cause, left []*edgeState) []*edg
 		best := slices.MaxFunc(causes, compareCauses)
 		c.findings = append(c.findings, &finding{
 			rule: rule, subject: best.subject, verdict: best.verdict, edges: slices.Clone(best.found), filter: best.filter,
+			judged: best.judged,
 		})
 		left = slices.DeleteFunc(left, func(s *edgeState) bool { return slices.Contains(best.found, s) })
 	}

@@ -79,6 +79,8 @@ type Finding struct {
 	Until *time.Time `json:"until,omitempty"`
 	// Pod is the one pod of the server that is to blame, where others of it are well.
 	Pod string `json:"pod,omitempty"`
+	// DropReason is why the kernel dropped most of the packets, where the finding is of drops.
+	DropReason string `json:"drop_reason,omitempty"`
 	// Filter selects in CEL the records of the dataset that are behind it.
 	Filter  string `json:"filter"`
 	Dataset string `json:"dataset"`
@@ -187,6 +189,7 @@ type check struct {
 	take     func(bytes int) error
 	within   []string
 	periods  Periods
+	judged   []judged
 	findings []*finding
 	edges    map[Edge]bool
 	nodes    map[string]bool
@@ -207,6 +210,10 @@ type finding struct {
 	always bool
 	// pod is the one pod that is to blame.
 	pod string
+	// judged is how many edges a cause has that could be judged.
+	judged int
+	// why is the reason of most drops.
+	why string
 	// steady says that traffic came all through the baseline.
 	steady bool
 }
@@ -220,12 +227,21 @@ func (c *check) all(ctx context.Context) error {
 			}
 		}
 	}
+	c.consequences(c.judged)
+	for _, j := range c.judged {
+		if err := c.explain(ctx, j); err != nil {
+			return err
+		}
+	}
 	slices.SortStableFunc(c.findings, (*finding).compare)
 	if err := c.trace(ctx); err != nil {
 		return err
 	}
 	slices.SortStableFunc(c.findings, (*finding).compare) // What is over matters less.
-	return c.findPods(ctx)
+	if err := c.findPods(ctx); err != nil {
+		return err
+	}
+	return c.findReasons(ctx)
 }
 
 // compare puts the gravest first, and of equal ones those that affect more.
@@ -270,7 +286,7 @@ func (f *finding) told(p Periods) Finding {
 		Baseline: known(v.baseline), Unit: f.rule.Unit, Filter: joined(f.filter, f.rule.Rows), Dataset: f.rule.Dataset,
 		Volume: v.now.volume(), Affected: v.now.bad(),
 	}
-	told.Since, told.Until, told.Pod = moment(f.since), moment(f.until), f.pod
+	told.Since, told.Until, told.Pod, told.DropReason = moment(f.since), moment(f.until), f.pod, f.why
 	if f.subject.Kind != edgeSubject {
 		for _, e := range f.edges {
 			told.Edges = append(told.Edges, EdgeFinding{e.edge.Src, e.edge.Dst, e.verdict.value, known(e.verdict.baseline)})

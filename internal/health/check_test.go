@@ -203,7 +203,7 @@ func TestFindings(t *testing.T) {
 		if to(r, "payments") && r.Backend.Node == "worker-1" {
 			*r = unanswered(*r, flow.ConnectTimeout)
 		}
-	}, "critical connect-timeout: shop/checkout → payments: 33 % of connects time out, all by pod payments-1, since 14:10 (0 % in the hour before)")
+	}, "critical connect-timeout: shop/checkout → payments: 33 % of connects time out, at pod payments-1 alone, since 14:10 (0 % in the hour before)")
 	f("one failure", 10, func(i int, r *flow.Record) {
 		if to(r, "payments") && i == 0 && r.End == 0 {
 			*r = unanswered(*r, flow.ConnectTimeout)
@@ -222,7 +222,7 @@ func TestFindings(t *testing.T) {
 				*r = unanswered(*r, flow.ConnectRefused)
 			}
 		}
-	}, "critical connect-refused: all → shop/payments: 45 % of connects are refused since 14:05 (0 % in the hour before)")
+	}, "critical connect-refused: shop/payments: 45 % of connects are refused, for 3 of 4 clients, since 14:05 (0 % in the hour before)")
 	f("segments lost on the way to a node", 15, func(_ int, r *flow.Record) {
 		if r.Backend.Node == "worker-2" && r.Src.Node == "worker-1" {
 			r.FwdFaults.Retransmits = 1
@@ -230,9 +230,18 @@ func TestFindings(t *testing.T) {
 	}, "warning retransmits: to node worker-2: 2.5 % of segments are sent again since 14:05 (0 % in the hour before)")
 	f("drops at a node", 15, func(_ int, r *flow.Record) {
 		if r.Src.Node == "worker-1" {
-			r.FwdFaults.DropPackets = 1
+			r.FwdFaults.DropPackets, r.Drop.Reason = 1, "NETFILTER_DROP"
 		}
-	}, "warning drops: node worker-1: 5 % of packets are dropped by the kernel since 14:05 (0 % in the hour before)")
+	}, "warning drops: node worker-1: 5 % of packets are dropped by the kernel by a rule of nftables or iptables (NETFILTER_DROP) since 14:05 (0 % in the hour before)")
+	f("refused, with drops at the closed port, and connects that no packet was counted of", 10, func(i int, r *flow.Record) {
+		if to(r, "payments") {
+			*r = unanswered(*r, flow.ConnectRefused)
+			r.FwdFaults.DropPackets, r.Drop.Reason, r.TCP.ResetBy = 1, "NO_SOCKET", flow.ResetByServer
+			if i%2 == 0 {
+				r.NAT, r.Backend = 0, r.Dst
+			}
+		}
+	}, "critical connect-refused: shop/checkout → payments: 67 % of connects are refused since 14:10 (0 % in the hour before)")
 	f("slow backend", 8, func(_ int, r *flow.Record) {
 		if to(r, "payments") || to(r, "checkout") {
 			r.TCP.Lifetime += 400_000
@@ -297,19 +306,19 @@ func TestDNS(t *testing.T) {
 		if i%2 == 0 {
 			d.RCode, d.Latency = flow.DNSTimeout, 0
 		}
-	}, "critical dns-timeout: all → shop/dns: 33 % of DNS queries time out, all by pod dns-1, since 14:10 (0 % in the hour before)")
+	}, "critical dns-timeout: shop/dns: 33 % of DNS queries time out, for all 3 clients, at pod dns-1 alone, since 14:10 (0 % in the hour before)")
 	f("failing", func(i int, d *flow.DNS) {
 		if i%4 < 2 {
 			d.RCode = "SERVFAIL"
 		}
-	}, "critical dns-failure: all → shop/dns: 33 % of DNS queries fail since 14:10 (0 % in the hour before)")
+	}, "critical dns-failure: shop/dns: 33 % of DNS queries fail, for all 3 clients, since 14:10 (0 % in the hour before)")
 	f("denying", func(i int, d *flow.DNS) {
 		if i%3 == 0 {
 			d.RCode = "NXDOMAIN"
 		}
 	}, "warning dns-nxdomain: shop/frontend → dns: 73 % of DNS queries are for names that do not exist since 14:10 (20 % in the hour before)")
 	f("slow", func(_ int, d *flow.DNS) { d.Latency += 300_000 },
-		"critical dns-slow: all → shop/dns: DNS answers take 299.6 ms (p90) since 14:10 (700 µs in the hour before)")
+		"critical dns-slow: shop/dns: DNS answers take 299.6 ms (p90), for all 3 clients, since 14:10 (700 µs in the hour before)")
 }
 
 // TestWithin leaves out what has no end in the namespaces.
@@ -358,4 +367,13 @@ func TestStopped(t *testing.T) {
 	r.check().expect(t,
 		"warning traffic-stopped: shop/checkout → payments: traffic fell to 0 B/s since 14:04 (1.9 KiB/s in the hour before)",
 		"warning traffic-stopped: shop/payments → inventory: traffic fell to 0 B/s since 14:04 (1.9 KiB/s in the hour before)")
+}
+
+// TestStoppedByRefusals expects one finding where the server that refuses calls no one any more.
+func TestStoppedByRefusals(t *testing.T) {
+	s := newStage(t)
+	s.fill(75, 15, 60, calls)
+	s.fill(15, 0, 60, func(i int) flow.Record { return unanswered(calls(i-i%3), flow.ConnectRefused) })
+	s.check().expect(t, "critical connect-refused: shop/frontend → checkout: 100 % of connects are refused since 14:05 (0 % in the hour before); "+
+		"2 more edges are slow or silent by it")
 }

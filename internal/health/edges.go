@@ -15,6 +15,8 @@ type edgeState struct {
 	verdict verdict
 	// waiting are edges that have it because their server waits for this one.
 	waiting []*edgeState
+	// following are edges of other rules that have their finding because of this one.
+	following []*edgeState
 }
 
 // byEdge applies the rules on edges of a dataset.
@@ -41,9 +43,7 @@ func (c *check) byEdge(ctx context.Context, dataset string) error {
 			s.found = s.found && !silent[rule.Name][s.edge]
 		}
 		rule.silence(states, silent)
-		if err := c.explain(ctx, rule, states, behind); err != nil {
-			return err
-		}
+		c.judged = append(c.judged, judged{rule, states, behind})
 	}
 	return nil
 }

@@ -56,7 +56,8 @@ type Rule struct {
 	Name string `json:"name"`
 	// Doc says what it means, and where to look.
 	Doc string `json:"doc"`
-	// Says is the finding's sentence after the subject; {value} stands for what was found.
+	// Says is the finding's sentence after the subject; {value} stands for what was found, {why} for the reason
+	// of most drops.
 	Says string `json:"-"`
 	// Dataset is what is asked, By what of it is looked at one by one.
 	Dataset string   `json:"dataset"`
@@ -75,6 +76,9 @@ type Rule struct {
 	AtReporter bool `json:"at_reporter,omitempty"`
 	// Chained says that a server has it, too, while it waits for others: those are to blame.
 	Chained bool `json:"chained,omitempty"`
+	// Stops and Slows say that who has it calls others no more, or waits for it while it is called itself: see consequence.go.
+	Stops bool `json:"stops,omitempty"`
+	Slows bool `json:"slows,omitempty"`
 	// Instead are rules that say less about an edge where this one found something.
 	Instead []string `json:"instead,omitempty"`
 	// Value is what Growth judges, where the baseline's is at most Below, in the unit; 0 is any.

@@ -1,5 +1,8 @@
 package health
 
+// dropsRule is the rule whose findings have a reason.
+const dropsRule = "drops"
+
 // Parts of the measures that several rules have.
 const (
 	connects = "count(known(tcp.connect))"
@@ -13,11 +16,12 @@ const (
 var rules = []Rule{
 	{
 		Name: "service-without-endpoints", Dataset: "flows", By: ByEdge, Form: Share, Unit: shareUnit,
-		Doc: "Connects to a Service fail, and no backend was chosen for them: it has no endpoint that is ready. Look at the pods " +
+		Doc: "Connects to a Service fail, no backend was chosen for them and none has reset them: it has no endpoint that is ready. Look at the pods " +
 			"that its selector means, at their readiness, and at the selector.",
 		Says: "connects fail, as the Service has no endpoints",
-		Bad:  `count(dst.kind == "Service" && backend.kind == "Service" && tcp.connect in ["refused", "unreachable", "timeout", "aborted"])`,
+		Bad:  `count(dst.kind == "Service" && backend.kind == "Service" && !(tcp.reset_by in ["server", "both"]) && tcp.connect in ["refused", "unreachable", "timeout", "aborted"])`,
 		Of:   `count(dst.kind == "Service" && backend.kind == "Service" && known(tcp.connect))`, Rows: `backend.kind == "Service" && known(tcp.connect) && tcp.connect != "ok"`,
+		Stops:      true,
 		Instead:    []string{"connect-refused", "connect-unreachable", "connect-timeout", "connect-aborted", "retransmits", "drops"},
 		Thresholds: Thresholds{Critical: new(0.9), MinVolume: 3, MinBad: 3},
 	},
@@ -26,7 +30,7 @@ var rules = []Rule{
 		Doc: "Nothing answers connects: packets are lost or dropped on the way there or back, by a policy or a firewall for " +
 			"instance, or the server's queue of connections is full.",
 		Says: "{value} of connects time out",
-		Bad:  `count(tcp.connect == "timeout")`, Of: connects, Rows: `tcp.connect == "timeout"`,
+		Bad:  `count(tcp.connect == "timeout")`, Of: connects, Rows: `tcp.connect == "timeout"`, Stops: true,
 		Instead:    []string{"retransmits", "slow-handshake", "connect-aborted"},
 		Thresholds: Thresholds{Warning: new(0.01), Critical: new(0.1), MinVolume: 10, MinBad: 3},
 	},
@@ -35,7 +39,7 @@ var rules = []Rule{
 		Doc: "The server's machine answers that nothing listens at the port: the program is down or not yet up, or listens " +
 			"elsewhere. Behind a Service its readiness probe should have taken it out.",
 		Says: "{value} of connects are refused",
-		Bad:  `count(tcp.connect == "refused")`, Of: connects, Rows: `tcp.connect == "refused"`,
+		Bad:  `count(tcp.connect == "refused")`, Of: connects, Rows: `tcp.connect == "refused"`, Stops: true,
 		Thresholds: Thresholds{Warning: new(0.01), Critical: new(0.1), MinVolume: 10, MinBad: 3},
 	},
 	{
@@ -43,7 +47,7 @@ var rules = []Rule{
 		Doc: "A router or a firewall on the way answers that the server cannot be reached or must not be: a policy that rejects, " +
 			"a route that is missing, a node or a pod that is gone.",
 		Says: "{value} of connects are answered as unreachable",
-		Bad:  `count(tcp.connect == "unreachable")`, Of: connects, Rows: `tcp.connect == "unreachable"`,
+		Bad:  `count(tcp.connect == "unreachable")`, Of: connects, Rows: `tcp.connect == "unreachable"`, Stops: true,
 		Instead:    []string{"drops"},
 		Thresholds: Thresholds{Warning: new(0.01), Critical: new(0.1), MinVolume: 10, MinBad: 3},
 	},
@@ -64,6 +68,18 @@ var rules = []Rule{
 		Thresholds: Thresholds{Warning: new(0.01), Critical: new(0.1), MinVolume: 10, MinBad: 5},
 	},
 	{
+		Name: dropsRule, Dataset: "flows", By: ByEdge, Form: Share, Unit: shareUnit, AllReports: true, AtReporter: true,
+		Doc: "The kernel of a node drops packets: by a rule of nftables or iptables, a full queue, an invalid packet. The records " +
+			"behind it tell the node, the interface and the reason. What is dropped as nothing listens at the port (NO_SOCKET) is " +
+			"told as refused.",
+		Says: "{value} of packets are dropped by the kernel{why}",
+		Bad:  `sum(fwd.drop_packets, drop_reason != "NO_SOCKET")`, Of: "sum(fwd.packets)",
+		BadBack: `sum(rev.drop_packets, drop_reason != "NO_SOCKET")`, OfBack: "sum(rev.packets)",
+		Rows:       `(fwd.drop_packets > 0 || rev.drop_packets > 0) && drop_reason != "NO_SOCKET"`,
+		Instead:    []string{"retransmits"},
+		Thresholds: Thresholds{Warning: new(0.01), Critical: new(0.1), MinVolume: 200, MinBad: 10},
+	},
+	{
 		Name: "retransmits", Dataset: "flows", By: ByEdge, Form: Share, Unit: shareUnit, AllReports: true,
 		Doc: "Segments are sent again, as no acknowledgement came for them: packets are lost on the way. What goes to one node " +
 			"alone points to its link, its queues or its rules; the rule drops tells whether a kernel threw them away.",
@@ -71,15 +87,6 @@ var rules = []Rule{
 		Bad:  "sum(fwd.retransmits)", Of: forth, BadBack: "sum(rev.retransmits)", OfBack: back,
 		Rows:       "fwd.retransmits > 0 || rev.retransmits > 0",
 		Thresholds: Thresholds{Warning: new(0.01), Critical: new(0.05), MinVolume: 200, MinBad: 5},
-	},
-	{
-		Name: "drops", Dataset: "flows", By: ByEdge, Form: Share, Unit: shareUnit, AllReports: true, AtReporter: true,
-		Doc: "The kernel of a node drops packets: by a rule of nftables or iptables, a full queue, an invalid packet. The records " +
-			"behind it tell the node, the interface and the reason.",
-		Says: "{value} of packets are dropped by the kernel",
-		Bad:  "sum(fwd.drop_packets)", Of: "sum(fwd.packets)", BadBack: "sum(rev.drop_packets)", OfBack: "sum(rev.packets)",
-		Rows:       "fwd.drop_packets > 0 || rev.drop_packets > 0",
-		Thresholds: Thresholds{Warning: new(0.01), Critical: new(0.1), MinVolume: 200, MinBad: 10},
 	},
 	{
 		Name: "resets-by-server", Dataset: "flows", By: ByEdge, Form: Share, Unit: shareUnit,
@@ -161,7 +168,7 @@ var rules = []Rule{
 		Thresholds: Thresholds{Critical: new(0.01), MinVolume: 20},
 	},
 	{
-		Name: "dns-timeout", Dataset: "dns", By: ByEdge, Form: Share, Unit: shareUnit,
+		Name: "dns-timeout", Dataset: "dns", By: ByEdge, Form: Share, Unit: shareUnit, Stops: true, Slows: true,
 		Doc: "The resolver does not answer in time: it is down or overloaded, waits for one further up, or packets are lost. " +
 			"Clients wait for seconds at each look-up.",
 		Says: "{value} of DNS queries time out",
@@ -170,7 +177,7 @@ var rules = []Rule{
 		Thresholds: Thresholds{Warning: new(0.01), Critical: new(0.1), MinVolume: 10, MinBad: 3},
 	},
 	{
-		Name: "dns-failure", Dataset: "dns", By: ByEdge, Form: Share, Unit: shareUnit,
+		Name: "dns-failure", Dataset: "dns", By: ByEdge, Form: Share, Unit: shareUnit, Stops: true, Slows: true,
 		Doc: "The resolver answers that it failed or refuses (SERVFAIL, REFUSED and others, but for NXDOMAIN): one further up does " +
 			"not answer it, a zone is broken, or the client must not ask it.",
 		Says: "{value} of DNS queries fail",
@@ -179,7 +186,7 @@ var rules = []Rule{
 		Thresholds: Thresholds{Warning: new(0.01), Critical: new(0.1), MinVolume: 10, MinBad: 3},
 	},
 	{
-		Name: "dns-nxdomain", Dataset: "dns", By: ByEdge, Form: Share, Unit: shareUnit,
+		Name: "dns-nxdomain", Dataset: "dns", By: ByEdge, Form: Share, Unit: shareUnit, Stops: true, Slows: true,
 		Doc: "Far more names do not exist than before: a Service was removed or renamed, or a zone lost its records. Search " +
 			"domains make many such answers at all times; so only the increase is judged.",
 		Says: "{value} of DNS queries are for names that do not exist",
@@ -187,7 +194,7 @@ var rules = []Rule{
 		Thresholds: Thresholds{Warning: new(0.1), Critical: new(0.9), MinVolume: 10, MinBad: 5, MinIncrease: 0.15},
 	},
 	{
-		Name: "dns-slow", Dataset: "dns", By: ByEdge, Form: Growth, Unit: timeUnit,
+		Name: "dns-slow", Dataset: "dns", By: ByEdge, Form: Growth, Unit: timeUnit, Slows: true,
 		Doc:   "Answers of the resolver take many times as long as they did: it is overloaded, or one further up is slow or far.",
 		Says:  "DNS answers take {value} (p90)",
 		Value: "p90(dns.latency)", Of: "count(known(dns.latency))", Rows: "known(dns.latency)",

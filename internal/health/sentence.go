@@ -16,44 +16,67 @@ func (s Subject) String() string {
 	case edgeSubject:
 		return Edge{*s.Src, *s.Dst}.String()
 	case serviceSubject, resolverSubject:
-		return "all → " + s.Dst.String()
+		return s.Dst.String()
 	case nodeSubject:
 		if s.Dst != nil {
 			return "to node " + s.Dst.Name
 		}
 		return "from node " + s.Src.Name
 	}
-	return s.Src.String() + " → all"
+	return s.Src.String()
 }
 
 // sentence says what was found.
 func (f *finding) sentence(p Periods) string {
 	v := &f.verdict
 	says := strings.ReplaceAll(f.rule.Says, "{value}", amount(v.value, f.rule.Unit))
+	says = strings.ReplaceAll(says, "{why}", f.reason())
 	subject := f.subject.String()
 	if f.subject.Kind == nodeSubject && (f.rule.By == ByNode || f.rule.AtReporter) {
 		subject = "node " + f.subject.Src.Name
 	}
-	at := ""
+	at := f.width()
 	if f.pod != "" {
-		at = ", all by pod " + f.pod + ","
+		at += ", at pod " + f.pod + " alone,"
+	} else if at != "" {
+		at += ","
 	}
-	return fmt.Sprintf("%s: %s%s%s%s%s", subject, says, at, f.when(p), f.compared(p), f.waiting())
+	return fmt.Sprintf("%s: %s%s%s%s%s", subject, says, at, f.when(p), f.compared(p), f.wake())
 }
 
-// waiting says how many edges have it because they wait for this one.
-func (f *finding) waiting() string {
-	n := 0
-	for _, e := range f.edges {
-		n += len(e.waiting)
+// width says for how many clients of a server it is so, or to how many servers of a client.
+func (f *finding) width() string {
+	format := map[string]string{
+		serviceSubject: ", for %s clients", resolverSubject: ", for %s clients", workloadSubject: ", to %s that it calls",
+	}[f.subject.Kind]
+	if format == "" || f.judged == 0 {
+		return ""
 	}
+	n := fmt.Sprintf("%d of %d", len(f.edges), f.judged)
+	if len(f.edges) == f.judged {
+		n = fmt.Sprintf("all %d", f.judged)
+	}
+	return fmt.Sprintf(format, n)
+}
+
+// wake says how many edges wait for this, or are slow or silent since it is so.
+func (f *finding) wake() string {
+	waiting, following := 0, 0
+	for _, e := range f.edges {
+		waiting, following = waiting+len(e.waiting), following+len(e.following)
+	}
+	return plural(waiting, "; 1 more edge waits for it", "; %d more edges wait for it") +
+		plural(following, "; 1 more edge is slow or silent by it", "; %d more edges are slow or silent by it")
+}
+
+func plural(n int, one, many string) string {
 	switch n {
 	case 0:
 		return ""
 	case 1:
-		return "; 1 more edge waits for it"
+		return one
 	}
-	return fmt.Sprintf("; %d more edges wait for it", n)
+	return fmt.Sprintf(many, n)
 }
 
 // when says since when it is so.
