@@ -39,7 +39,7 @@ TEST  := $(GO) test -count=1 -timeout=20m
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help build image demo run man check test test-unit race lint fmt generate generate-check cross \
-	check-console e2e-console \
+	check-console e2e-console check-health \
 	cluster-up cluster-down \
 	check-kernels generate-kernels e2e-kubernetes \
 	bench-capture bench-store fuzz soak clean root
@@ -106,6 +106,9 @@ check-console: setup-console ## types, style and unit tests of the web console
 
 e2e-console: root setup-console build ## the web console in a headless browser, on the demo's cluster (root)
 	scripts/console e2e
+
+check-health: root setup-demo ## seine health on every fault of the demo, some minutes; make test has the three clearest (root)
+	SEINE_EVERY_FAULT=1 $(TEST) -v -run='^TestHealthOfDemo$$' ./cmd/seine
 
 check-kernels: root setup-kernels ## the kernel matrix in virtual machines (root; KERNEL=6.1 RUN=TestNAT)
 	$(GO) run ./test/kernels -kernel='$(KERNEL)' -run='$(RUN)'
