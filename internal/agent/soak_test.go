@@ -113,6 +113,9 @@ func (s *soakRecords) take(r *flow.Record) {
 		}
 		return
 	}
+	if r.Total().Packets == 0 {
+		return // The end of a connect that nobody answered, told after its packets.
+	}
 	s.records++
 	s.sum.add(exactVolume{r.Fwd, r.Rev})
 	c := s.cluster

@@ -139,12 +139,16 @@ func (d *drops) evict(c clock, tell func([]nat.Fact)) error {
 			First: c.time(g.first), Last: c.time(g.last),
 			Sent:  flow.Faults{DropPackets: g.packets, DropBytes: g.bytes},
 			Drop:  &flow.Drop{Reason: reason, Function: d.functions[g.key.Location]},
-			NetNS: g.key.Netns, Alone: g.key.Netns == d.netns,
+			NetNS: g.key.Netns, Alone: g.key.Netns == d.netns && isTransport(flow.Proto(g.key.Proto)),
 		})
 	}
 	tell(facts)
 	return nil
 }
+
+// isTransport tells whether dropped packets of a protocol make a record even where no interface counted any: the kernel
+// frees many of the others in passing, such as group reports before an address is there, and behind extension headers.
+func isTransport(p flow.Proto) bool { return p == flow.TCP || p == flow.UDP || p == flow.SCTP }
 
 // growth is how much an entry grew since it was last read.
 type growth struct {
