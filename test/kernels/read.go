@@ -95,8 +95,10 @@ func (r *reader) endSuite(code string) error {
 	s := r.suite
 	r.faults[s.name] = nil
 	for test, said := range r.output {
-		if test != "" {
+		if test != "" && !strings.Contains(test, "/") {
 			r.fault(s, test+" did not end")
+		}
+		if test != "" {
 			r.p.block(r.kernel, said)
 		}
 	}
