@@ -117,9 +117,9 @@ func loadWithStatistics(spec *ebpf.CollectionSpec) (loaded *ebpf.Collection, err
 		loaded, err = ebpf.NewCollectionWithOptions(spec, options)
 		return err
 	})
-	var refused *ebpf.VerifierError
-	if errors.As(err, &refused) {
-		return loaded, fmt.Errorf("%w\n%+v", err, refused) // All that the verifier says.
+	if refused, ok := errors.AsType[*ebpf.VerifierError](err); ok {
+		all := fmt.Sprintf("%+v", refused) // All that the verifier says.
+		return loaded, fmt.Errorf("%w\n%s", err, all)
 	}
 	return loaded, err
 }
