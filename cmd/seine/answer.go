@@ -77,7 +77,7 @@ func (w printableWriter) Write(p []byte) (int, error) {
 }
 
 // writeAnswer writes a whole answer, and what a reader of a table should know beside it.
-func writeAnswer(name string, to, notes io.Writer, a *query.Answer, table []blockColumn) error {
+func writeAnswer(name string, to, notes io.Writer, a *query.Answer, table []blockColumn, period *periodFlags) error {
 	w, err := newAnswerWriter(name, to, a.Columns, table)
 	if err != nil {
 		return err
@@ -90,14 +90,14 @@ func writeAnswer(name string, to, notes io.Writer, a *query.Answer, table []bloc
 	if err := w.Close(); err != nil {
 		return err
 	}
-	writeNotes(notes, a)
+	writeNotes(notes, a, period)
 	return nil
 }
 
 // writeNotes says what an answer lacks.
-func writeNotes(to io.Writer, a *query.Answer) {
+func writeNotes(to io.Writer, a *query.Answer, period *periodFlags) {
 	if a.Rows == 0 {
-		fmt.Fprintln(to, "seine: nothing was found in that period")
+		fmt.Fprintf(to, "seine: nothing was found %s; an earlier --since, such as --since 1d, looks further back\n", printable(period.String()))
 	}
 	if a.Truncated {
 		fmt.Fprintf(to, "seine: there is more: cut by %s\n", printable(a.Cut))

@@ -38,9 +38,12 @@ var costMeasures = []struct{ name, measure string }{
 	{"saveable_share", `sum(cost, ` + apart + `) / sum(cost)`},
 }
 
+// costTitles are what a table calls them.
+var costTitles = map[string]string{"cross_zone": "CROSS ZONE", "cross_region": "CROSS REGION", "saveable_share": "SHARE SAVEABLE"}
+
 // newCostCommand tells what traffic costs.
 func newCostCommand() *cobra.Command {
-	f := measureFlags{request: query.Request{Limit: 20, Order: "-sum(cost)"}}
+	f := measureFlags{request: query.Request{Limit: 20, Order: "-sum(cost)"}, titles: costTitles}
 	var by, filter string
 	groups := slices.Sorted(maps.Keys(costGroups))
 	c := asking(&cobra.Command{

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/seine-net/seine/internal/api/client"
 	"github.com/seine-net/seine/internal/flow"
@@ -43,7 +44,13 @@ func newFlowsCommand() *cobra.Command {
 	s.SortFlags = false
 	f.conditions.add(s)
 	f.period.add(s)
-	s.IntVar(&f.last, "last", 20, "list the `N` newest records")
+	s.IntVar(&f.last, "last", 20, "list the `N` newest records; --limit is the same")
+	s.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "limit" {
+			name = "last"
+		}
+		return pflag.NormalizedName(name)
+	})
 	s.BoolVarP(&f.follow, "follow", "f", false, "go on with connections as they are recorded; with --last or --since, the earlier ones first")
 	s.StringSliceVar(&f.fields, "fields", nil, "which `FIELDS`, separated by commas (default a table of the connection; with json and csv all)")
 	s.StringVarP(&f.output, "output", "o", "table", "`HOW`: table, wide, json (an object a line), csv or netobserv (flow logs of NetObserv)")
@@ -88,7 +95,7 @@ func (f *flowsFlags) run(ctx context.Context, out, notes io.Writer, args []strin
 	if answer.Cut == "limit" {
 		answer.Truncated = false // The newest were asked for.
 	}
-	return writeAnswer(f.output, out, notes, answer, f.table(answer.Columns))
+	return writeAnswer(f.output, out, notes, answer, f.table(answer.Columns), &f.period)
 }
 
 func (f *flowsFlags) request(args []string) (*query.Request, error) {

@@ -32,23 +32,50 @@ var edgeKeys = []string{
 	"backend.kind", "backend.namespace", "backend.workload.name",
 }
 
-// writeEdges writes the edges of a period as a table, those with most failed connects first.
+// writeEdges writes the edges of a period as a table: those with most failed connects first, then by traffic.
 func (f *healthFlags) writeEdges(ctx context.Context, c *client.Client, r client.HealthRequest, report *api.Health, out io.Writer) error {
 	if f.edges == 0 {
 		return nil
 	}
+	const most = 1000
 	a, err := c.Query(ctx, &query.Request{
 		From: written(report.From), To: written(report.To), Filter: r.Filter, GroupBy: edgeKeys, Measures: edgeMeasures,
-		Order: "-" + edgeFailed, Limit: f.edges,
+		Order: "-" + edgeFailed + ",-" + edgeBytes, Limit: most,
 	})
 	if err != nil || a.Rows == 0 {
 		return err
 	}
-	seconds := report.To.Sub(report.From).Seconds()
 	if _, err := fmt.Fprintln(out); err != nil {
 		return err
 	}
-	return newBlockTable(out, edgeColumns(a.Block, seconds)).Write(a.Block)
+	shown := firstRows(a.Block, f.edges)
+	if err := newBlockTable(out, edgeColumns(shown, recordedSeconds(ctx, c, report))).Write(shown); err != nil || shown.Rows == a.Rows {
+		return err
+	}
+	more := ""
+	if a.Truncated {
+		more = "more than "
+	}
+	_, err = fmt.Fprintf(out, "%d of %s%d edges; --edges N lists more\n", shown.Rows, more, a.Rows)
+	return err
+}
+
+func firstRows(b *query.Block, n int) *query.Block {
+	var rows []int
+	for row := range min(n, b.Rows) {
+		rows = append(rows, row)
+	}
+	return rowsOf(b, rows)
+}
+
+// recordedSeconds is the part of a report's period that records can be of: recording may have begun within it. A server
+// that does not tell counts as one that has recorded all along.
+func recordedSeconds(ctx context.Context, c *client.Client, report *api.Health) float64 {
+	from := report.From
+	if s, err := c.Status(ctx); err == nil && s.Store.Oldest != nil && s.Store.Oldest.After(from) && s.Store.Oldest.Before(report.To) {
+		from = *s.Store.Oldest
+	}
+	return max(1, report.To.Sub(from).Seconds())
 }
 
 // edgeColumns are the columns of the table of edges.

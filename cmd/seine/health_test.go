@@ -48,6 +48,7 @@ func TestHealth(t *testing.T) {
 		return got
 	}
 	f("health", 0, "critical  "+sentence, "CLIENT", "RTT P50", "shop/frontend", "33.3 %", "1.2 ms", "too few records from before")
+	f("health --edges 1", 0, "1 of ", "edges; --edges N lists more")
 	f("health --edges 0", 0, sentence, "!CLIENT")
 	f("health -o wide", 0, `connect-refused: 10 of 30; flows: `, `tcp.connect == "refused"`)
 	f("health --fail-on critical", 5, sentence, "!seine: unwell")

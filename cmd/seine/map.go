@@ -59,7 +59,7 @@ func newMapCommand() *cobra.Command {
 		if err := write(cmd.OutOrStdout(), edges); err != nil {
 			return err
 		}
-		writeNotes(cmd.ErrOrStderr(), a)
+		writeNotes(cmd.ErrOrStderr(), a, &f.period)
 		return nil
 	})
 	s := c.Flags()

@@ -49,6 +49,19 @@ func (f *periodFlags) apply(r *query.Request, now time.Time) error {
 	return nil
 }
 
+// String tells the period as a part of a sentence.
+func (f *periodFlags) String() string {
+	switch until := f.until != "" && f.until != "now"; {
+	case until && f.since != "":
+		return "with --since " + f.since + " --until " + f.until
+	case until:
+		return "in the hour before --until " + f.until
+	case f.since != "":
+		return "with --since " + f.since
+	}
+	return "in the last hour"
+}
+
 // written is a time as the API takes it; none for none.
 func written(t time.Time) string {
 	if t.IsZero() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -21,6 +22,10 @@ type measureFlags struct {
 	period     periodFlags
 	request    query.Request
 	output     string
+	// titles are what a table calls columns, where that is not their name.
+	titles map[string]string
+	// hidden are the columns that a table was given for the text of others alone.
+	hidden []string
 }
 
 func (f *measureFlags) add(c *cobra.Command) {
@@ -53,6 +58,10 @@ func (f *measureFlags) answer(ctx context.Context, filter string) (*query.Answer
 	if err := f.period.apply(&f.request, time.Now()); err != nil {
 		return nil, err
 	}
+	if f.output == "table" && datasetOf(&f.request) == flow.Connections && len(f.request.Measures) > 0 {
+		f.hidden = kindsFor(f.request.GroupBy)
+		f.request.GroupBy = slices.Concat(f.request.GroupBy, f.hidden)
+	}
 	return f.asked(ctx, &f.request)
 }
 
@@ -65,7 +74,13 @@ func (f *measureFlags) asked(ctx context.Context, r *query.Request) (*query.Answ
 }
 
 func (f *measureFlags) write(cmd *cobra.Command, a *query.Answer) error {
-	return writeAnswer(f.output, cmd.OutOrStdout(), cmd.ErrOrStderr(), a, columnsOf(a.Columns, f.output == "wide"))
+	if err := writeAnswer(f.output, cmd.OutOrStdout(), cmd.ErrOrStderr(), a, f.table(a), &f.period); err != nil {
+		return err
+	}
+	if f.request.Compare != "" && a.Rows > 0 && isNew(a.Block) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "seine: nothing of this was recorded in the period %s earlier: there is nothing to compare with\n", printable(f.request.Compare))
+	}
+	return nil
 }
 
 // newTopCommand ranks groups.

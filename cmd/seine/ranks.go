@@ -18,11 +18,16 @@ type ranking struct {
 	// only is the condition that all rows meet; "" is none.
 	only     string
 	measures []string
-	order    string
+	// titles are what a table calls these measures.
+	titles map[string]string
+	order  string
 	// by has the groupings by the word that chooses one; first is the one if none is chosen.
 	by    map[string][]string
 	first string
 }
+
+// dnsAbsent counts the queries for names that do not exist.
+const dnsAbsent = `count(dns.rcode == "NXDOMAIN")`
 
 var dnsRanking = ranking{
 	use: "dns [FILTER]", short: "Rank DNS queries by what went wrong", dataset: flow.Queries,
@@ -30,8 +35,12 @@ var dnsRanking = ranking{
 		"  seine dns --by client --since 1h\n" +
 		`  seine dns 'dns.rcode == "SERVFAIL"' --by resolver` + "\n" +
 		"Single queries: seine query --dataset dns --limit 20.",
-	measures: []string{"count()", "sum(dns.failures)", "sum(dns.timeouts)", "sum(dns.retries)", "p50(dns.latency)", "p99(dns.latency)"},
-	order:    "-sum(dns.failures),-count()",
+	measures: []string{"count()", "sum(dns.failures)", "sum(dns.timeouts)", dnsAbsent, "sum(dns.retries)", "p50(dns.latency)", "p99(dns.latency)"},
+	titles: map[string]string{
+		"count()": "QUERIES", "sum(dns.failures)": "FAILED", "sum(dns.timeouts)": "TIMEOUTS", dnsAbsent: "NXDOMAIN",
+		"sum(dns.retries)": "RETRIES", "p50(dns.latency)": "TYPICAL", "p99(dns.latency)": "SLOWEST 1 %",
+	},
+	order: "-sum(dns.failures),-count()",
 	by: map[string][]string{
 		"name": {"dns.name"}, "outcome": {"dns.rcode"}, "type": {"dns.type"},
 		"resolver": {"dst.addr", "dst.name"}, "backend": {"backend.addr", "backend.name"}, "client": {"src.namespace", "src.name", "src.addr"},
@@ -46,6 +55,7 @@ var dropsRanking = ranking{
 		"  seine drops --by edge --to shop/checkout",
 	only:     "total.drop_packets > 0",
 	measures: []string{"sum(total.drop_packets)", "sum(total.drop_bytes)", "count()"},
+	titles:   map[string]string{"sum(total.drop_packets)": "DROPPED", "sum(total.drop_bytes)": "DROPPED BYTES", "count()": "RECORDS"},
 	order:    "-sum(total.drop_packets)",
 	by: map[string][]string{
 		"reason": {"drop_reason"}, "function": {"drop_reason", "drop_function"}, "node": {"node", "drop_reason"},
@@ -65,7 +75,7 @@ func newRankingCommand(r ranking) *cobra.Command {
 		if groups == nil {
 			return usagef("--by %q: want one of %s", by, strings.Join(words, ", "))
 		}
-		f.request.Dataset, f.request.GroupBy = r.dataset.String(), groups
+		f.request.Dataset, f.request.GroupBy, f.titles = r.dataset.String(), groups, r.titles
 		if len(f.request.Measures) == 0 {
 			f.request.Measures = r.measures
 		}
