@@ -21,7 +21,7 @@ ifconfig lo up
 # Busybox's own takes a module that another process is loading for a loaded one.
 [ -e /usr/sbin/modprobe ] || ln -s /bin/busybox /usr/sbin/modprobe
 echo /usr/sbin/modprobe >/proc/sys/kernel/modprobe
-for module in virtio_pci virtio_mmio virtio_console; do modprobe $module 2>/dev/null; done
+for module in virtio_pci virtio_mmio virtio_console tun; do modprobe $module 2>/dev/null; done
 # The port's device is there a moment before it can be opened.
 tries=0
 until (: >/dev/vport0p1) 2>/dev/null || [ $tries -gt 300 ]; do
