@@ -42,10 +42,11 @@ var suites = []suite{
 		tests: []string{"TestExact", "TestCoverageKinds"},
 	},
 	{
+		// TestHealthDelay measures milliseconds, of which emulated processors make others.
 		name: "health", pkg: "internal/agent", limit: 10 * time.Minute, short: true,
 		tests: []string{
 			"TestHealthHealthy", "TestHealthFaults", "TestHealthLoss", "TestHealthSlowReader", "TestHealthResets",
-			"TestHealthFullQueue", "TestHealthOff", "TestHealthDelay",
+			"TestHealthFullQueue", "TestHealthOff",
 		},
 	},
 	{
