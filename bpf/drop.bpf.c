@@ -3,23 +3,25 @@
 /* This file contains the program that counts the packets which the kernel drops, by connection,
  * reason and function. It is not loaded where nobody asks for drops. */
 
-#include "kernel.h"
+#include "conntrack.h"
 
 /* The kernel knows the dual licence by its GPL half. */
 char _license[] SEC("license") = "GPL v2";
 
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86DD
-#define PROTO_ICMP 1
 #define PROTO_TCP 6
 #define PROTO_UDP 17
-#define PROTO_ICMPV6 58
 #define PROTO_SCTP 132
 #define IPV4_FRAGMENT_OFFSET 0x1fff
 #define IPV6_LENGTH 40
 
 /* The tracepoint tells the reason (Linux 5.17). */
 const volatile bool config_drop_reason = false;
+
+/* The network namespace whose conntrack entries are read, 0 where none are: the kernel may have no
+ * struct nf_conn. */
+const volatile __u32 config_conntrack_netns = 0;
 
 enum drop_error {
 	DROP_ERROR_FULL,
@@ -52,6 +54,7 @@ struct sk_buff___drop {
 	struct net_device___drop *dev;
 	struct sock___drop *sk;
 	unsigned long _skb_refdst;
+	unsigned long _nfct;
 	unsigned int len;
 	__be16 protocol;
 	__u16 network_header;
@@ -79,12 +82,14 @@ struct drop_key {
 };
 _Static_assert(sizeof(struct drop_key) == 64, "no padding");
 
-/* Bytes are those of IP packets, packets those on the wire. */
+/* Bytes are those of IP packets, packets those on the wire. entry is the first packet's conntrack
+ * entry, if that dies with the packet: proto 0 is none. */
 struct drop_value {
 	__u64 packets;
 	__u64 bytes;
 	__u64 first_ns;
 	__u64 last_ns;
+	struct nat_info entry;
 };
 
 /* These put the types into the object's BTF, from which the Go side is made. */
@@ -230,13 +235,28 @@ static __always_inline long read_packet(struct sk_buff___drop *skb, struct drop_
 	return -1;
 }
 
-static __always_inline void count_drop(const struct drop_key *key, __u64 packets, __u64 bytes)
+/* read_dying reads the packet's conntrack entry where conntrack has not confirmed it. Such an entry
+ * goes with its packet, so no other source tells of it. A template is no connection's. */
+static __always_inline void read_dying(struct nat_info *to, struct sk_buff___drop *skb)
+{
+	struct nf_conn *ct = (void *)(BPF_CORE_READ(skb, _nfct) & NFCT_POINTER);
+
+	if (!ct || BPF_CORE_READ(ct, status) & (IPS_CONFIRMED | IPS_TEMPLATE))
+		return;
+	if (BPF_CORE_READ(ct, ct_net.net, ns.inum) == config_conntrack_netns)
+		read_entry(to, ct);
+}
+
+static __always_inline void count_drop(struct sk_buff___drop *skb, const struct drop_key *key,
+				       __u64 packets, __u64 bytes)
 {
 	struct drop_value *v = bpf_map_lookup_elem(&seine_drops, key);
 	struct drop_value zero = {};
 
 	if (!v) {
 		zero.first_ns = bpf_ktime_get_ns();
+		if (config_conntrack_netns)
+			read_dying(&zero.entry, skb);
 		bpf_map_update_elem(&seine_drops, key, &zero, BPF_NOEXIST);
 		v = bpf_map_lookup_elem(&seine_drops, key);
 	}
@@ -272,6 +292,6 @@ int seine_drop(__u64 *ctx)
 		bytes = BPF_CORE_READ(skb, len);
 	}
 	key.netns = netns_of(skb, &key.ifindex);
-	count_drop(&key, packets, bytes);
+	count_drop(skb, &key, packets, bytes);
 	return 0;
 }

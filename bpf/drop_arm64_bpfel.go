@@ -41,19 +41,62 @@ type DropDropValue struct {
 	Bytes   uint64
 	FirstNs uint64
 	LastNs  uint64
+	Entry   struct {
+		_    structs.HostLayout
+		Orig struct {
+			_   structs.HostLayout
+			Src struct {
+				_     structs.HostLayout
+				Bytes [16]uint8
+			}
+			Dst struct {
+				_     structs.HostLayout
+				Bytes [16]uint8
+			}
+			Sport uint16
+			Dport uint16
+			Pad   uint32
+		}
+		Reply struct {
+			_   structs.HostLayout
+			Src struct {
+				_     structs.HostLayout
+				Bytes [16]uint8
+			}
+			Dst struct {
+				_     structs.HostLayout
+				Bytes [16]uint8
+			}
+			Sport uint16
+			Dport uint16
+			Pad   uint32
+		}
+		Status uint32
+		Zone   uint16
+		Proto  uint8
+		Pad    uint8
+	}
 }
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	DropMapSeineDropErrors  = "seine_drop_errors"
-	DropMapSeineDrops       = "seine_drops"
-	DropProgSeineDrop       = "seine_drop"
-	DropVarBtfDropError     = "btf_drop_error"
-	DropVarBtfDropKey       = "btf_drop_key"
-	DropVarBtfDropValue     = "btf_drop_value"
-	DropVarConfigDropReason = "config_drop_reason"
+	DropMapSeineDropErrors      = "seine_drop_errors"
+	DropMapSeineDrops           = "seine_drops"
+	DropProgSeineDrop           = "seine_drop"
+	DropVarBtfDirection         = "btf_direction"
+	DropVarBtfDropError         = "btf_drop_error"
+	DropVarBtfDropKey           = "btf_drop_key"
+	DropVarBtfDropValue         = "btf_drop_value"
+	DropVarBtfError             = "btf_error"
+	DropVarBtfFilterFlag        = "btf_filter_flag"
+	DropVarBtfFlowEvent         = "btf_flow_event"
+	DropVarBtfHook              = "btf_hook"
+	DropVarBtfNatMeans          = "btf_nat_means"
+	DropVarBtfUncounted         = "btf_uncounted"
+	DropVarConfigConntrackNetns = "config_conntrack_netns"
+	DropVarConfigDropReason     = "config_drop_reason"
 )
 
 // LoadDrop returns the embedded CollectionSpec for Drop.
@@ -113,10 +156,18 @@ type DropMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type DropVariableSpecs struct {
-	BtfDropError     *ebpf.VariableSpec `ebpf:"btf_drop_error"`
-	BtfDropKey       *ebpf.VariableSpec `ebpf:"btf_drop_key"`
-	BtfDropValue     *ebpf.VariableSpec `ebpf:"btf_drop_value"`
-	ConfigDropReason *ebpf.VariableSpec `ebpf:"config_drop_reason"`
+	BtfDirection         *ebpf.VariableSpec `ebpf:"btf_direction"`
+	BtfDropError         *ebpf.VariableSpec `ebpf:"btf_drop_error"`
+	BtfDropKey           *ebpf.VariableSpec `ebpf:"btf_drop_key"`
+	BtfDropValue         *ebpf.VariableSpec `ebpf:"btf_drop_value"`
+	BtfError             *ebpf.VariableSpec `ebpf:"btf_error"`
+	BtfFilterFlag        *ebpf.VariableSpec `ebpf:"btf_filter_flag"`
+	BtfFlowEvent         *ebpf.VariableSpec `ebpf:"btf_flow_event"`
+	BtfHook              *ebpf.VariableSpec `ebpf:"btf_hook"`
+	BtfNatMeans          *ebpf.VariableSpec `ebpf:"btf_nat_means"`
+	BtfUncounted         *ebpf.VariableSpec `ebpf:"btf_uncounted"`
+	ConfigConntrackNetns *ebpf.VariableSpec `ebpf:"config_conntrack_netns"`
+	ConfigDropReason     *ebpf.VariableSpec `ebpf:"config_drop_reason"`
 }
 
 // DropObjects contains all objects after they have been loaded into the kernel.
@@ -154,10 +205,18 @@ func (m *DropMaps) Close() error {
 //
 // It can be passed to LoadDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type DropVariables struct {
-	BtfDropError     *ebpf.Variable `ebpf:"btf_drop_error"`
-	BtfDropKey       *ebpf.Variable `ebpf:"btf_drop_key"`
-	BtfDropValue     *ebpf.Variable `ebpf:"btf_drop_value"`
-	ConfigDropReason *ebpf.Variable `ebpf:"config_drop_reason"`
+	BtfDirection         *ebpf.Variable `ebpf:"btf_direction"`
+	BtfDropError         *ebpf.Variable `ebpf:"btf_drop_error"`
+	BtfDropKey           *ebpf.Variable `ebpf:"btf_drop_key"`
+	BtfDropValue         *ebpf.Variable `ebpf:"btf_drop_value"`
+	BtfError             *ebpf.Variable `ebpf:"btf_error"`
+	BtfFilterFlag        *ebpf.Variable `ebpf:"btf_filter_flag"`
+	BtfFlowEvent         *ebpf.Variable `ebpf:"btf_flow_event"`
+	BtfHook              *ebpf.Variable `ebpf:"btf_hook"`
+	BtfNatMeans          *ebpf.Variable `ebpf:"btf_nat_means"`
+	BtfUncounted         *ebpf.Variable `ebpf:"btf_uncounted"`
+	ConfigConntrackNetns *ebpf.Variable `ebpf:"config_conntrack_netns"`
+	ConfigDropReason     *ebpf.Variable `ebpf:"config_drop_reason"`
 }
 
 // DropPrograms contains all programs after they have been loaded into the kernel.

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /* This file contains the conntrack sources that work in the kernel: two that find the struct
  * nf_conn of a packet in the capture programs, and the probe on NAT itself. What is read from the
- * entry is the same. */
+ * entry is the same: see conntrack.h. */
 #pragma once
 
+#include "conntrack.h"
 #include "parse.h"
-
-/* include/uapi/linux/netfilter/nf_conntrack_common.h */
-#define IPS_CONFIRMED (1 << 3)
-/* include/linux/skbuff.h: the low bits of sk_buff._nfct are the packet's state, not the pointer. */
-#define NFCT_POINTER (~7UL)
-#define AF_INET 2
 
 /* ct_options is the kernel's struct bpf_ct_opts as of Linux 5.18
  * (net/netfilter/nf_conntrack_bpf.c); later members were added behind it and the size tells which
@@ -29,40 +24,6 @@ extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *skb, struct bpf_sock_
 					 __u32 tuple_size, struct ct_options *options,
 					 __u32 options_size) __ksym __weak;
 extern void bpf_ct_release(struct nf_conn *ct) __ksym __weak;
-
-static __always_inline void read_address(struct addr *to, const union nf_inet_addr *from,
-					 __u16 family)
-{
-	if (family == AF_INET)
-		map_ipv4(to, BPF_CORE_READ(from, ip6[0]));
-	else
-		bpf_core_read(to, sizeof(*to), &from->ip6);
-}
-
-/* read_tuple copies one direction. The kernel keeps an ICMP query's identifier in the source's
- * place only. */
-static __always_inline void read_tuple(struct tuple *to, const struct nf_conntrack_tuple *from,
-				       __u8 proto)
-{
-	__u16 family = BPF_CORE_READ(from, src.l3num);
-
-	read_address(&to->src, &from->src.u3, family);
-	read_address(&to->dst, &from->dst.u3, family);
-	to->sport = bpf_ntohs(BPF_CORE_READ(from, src.u.all));
-	to->dport = bpf_ntohs(BPF_CORE_READ(from, dst.u.all));
-	if (proto == PROTO_ICMP || proto == PROTO_ICMPV6)
-		to->dport = to->sport;
-}
-
-static __always_inline void read_entry(struct nat_info *to, const struct nf_conn *ct)
-{
-	to->proto = BPF_CORE_READ(ct, tuplehash[0].tuple.dst.protonum);
-	to->status = BPF_CORE_READ(ct, status);
-	to->zone = bpf_core_field_exists(ct->zone) ? BPF_CORE_READ(ct, zone.id) : 0;
-	to->pad = 0;
-	read_tuple(&to->orig, &ct->tuplehash[0].tuple, to->proto);
-	read_tuple(&to->reply, &ct->tuplehash[1].tuple, to->proto);
-}
 
 /* take_entry resolves a flow. An entry that is not confirmed yet may still be translated. */
 static __always_inline void take_entry(struct flow_value *v, const struct nf_conn *ct,

@@ -72,14 +72,6 @@ static __always_inline int load(struct __sk_buff *skb, __u32 offset, void *to, _
 	return 0;
 }
 
-/* map_ipv4 writes each half at once: what is written in parts and read whole stalls the processor.
- */
-static __always_inline void map_ipv4(struct addr *to, __be32 from)
-{
-	to->q[0] = 0;
-	to->q[1] = (__u64)from << 32 | bpf_htonl(0xffff);
-}
-
 /* link_layer moves the cursor to the network header and returns the ethertype, or 0. */
 static __always_inline __u16 link_layer(struct __sk_buff *skb, struct cursor *c)
 {

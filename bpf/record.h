@@ -4,7 +4,7 @@
  * hidden padding. */
 #pragma once
 
-#include <linux/types.h>
+#include "kernel.h"
 
 /* addr is an IPv6 address, or an IPv4 address mapped into ::ffff:0:0/96, in network byte order. */
 struct addr {
@@ -14,6 +14,14 @@ struct addr {
 		__u64 q[2];
 	};
 };
+
+/* map_ipv4 writes each half at once: what is written in parts and read whole stalls the processor.
+ */
+static __always_inline void map_ipv4(struct addr *to, __be32 from)
+{
+	to->q[0] = 0;
+	to->q[1] = (__u64)from << 32 | bpf_htonl(0xffff);
+}
 
 /* tuple is one direction of a connection; ports are in host byte order. For ICMP queries both ports
  * are the query's identifier. */

@@ -26,7 +26,9 @@ type drops struct {
 	attached   link.Link
 	errorNames []string
 	// netns is the namespace that is watched: drops there are told even where nothing is known of the connection.
-	netns     uint32
+	netns uint32
+	// noEntries tells that the kernel does not say what conntrack's entries look like.
+	noEntries bool
 	reasons   map[uint32]string
 	functions map[uint64]string
 	// symbols lists the kernel's functions; symbolsWhy is why their names cannot be told.
@@ -52,7 +54,7 @@ var quietReasons = map[string]bool{
 }
 
 // openDrops loads the program and attaches it.
-func openDrops(netns uint32) (*drops, error) {
+func openDrops(netns uint32, translates bool) (*drops, error) {
 	d := &drops{
 		netns: netns, symbols: "/proc/kallsyms", functions: make(map[uint64]string), counted: make(map[bpf.DropKey]bpf.DropValue),
 		keys: make([]bpf.DropKey, dropBatch), values: make([]bpf.DropValue, dropBatch),
@@ -71,13 +73,47 @@ func openDrops(netns uint32) (*drops, error) {
 			return nil, fmt.Errorf("set the programs' switches: %w", err)
 		}
 	}
-	if err := undisturbed(func() error { return spec.LoadAndAssign(&d.objects, nil) }); err != nil {
+	var options ebpf.CollectionOptions
+	if translates {
+		if options, err = d.readEntries(spec, kernel); err != nil {
+			return nil, err
+		}
+	}
+	if err := undisturbed(func() error { return spec.LoadAndAssign(&d.objects, &options) }); err != nil {
 		return nil, fmt.Errorf("load the BPF program of drops: %w", err)
 	}
 	if d.attached, err = link.AttachTracing(link.TracingOptions{Program: d.objects.SeineDrop}); err != nil {
 		return nil, errors.Join(fmt.Errorf("attach to kfree_skb: %w", err), d.objects.Close())
 	}
 	return d, nil
+}
+
+// conntrackTypes finds out where the kernel's BTF tells what conntrack's entries look like: targets are its modules', if
+// it is there.
+func conntrackTypes(kernel *btf.Spec) (targets []*btf.Spec, found bool) {
+	var entry *btf.Struct
+	if kernel.TypeByName("nf_conn", &entry) == nil {
+		return nil, true
+	}
+	module, err := btf.LoadKernelModuleSpec("nf_conntrack")
+	if err != nil || module.TypeByName("nf_conn", &entry) != nil {
+		return nil, false
+	}
+	return []*btf.Spec{module}, true
+}
+
+// readEntries has the program read the entries of dropped packets that conntrack has not confirmed.
+func (d *drops) readEntries(spec *ebpf.CollectionSpec, kernel *btf.Spec) (ebpf.CollectionOptions, error) {
+	var options ebpf.CollectionOptions
+	targets, found := conntrackTypes(kernel)
+	if d.noEntries = !found; d.noEntries {
+		return options, nil
+	}
+	options.Programs.ExtraRelocationTargets = targets
+	if err := spec.Variables["config_conntrack_netns"].Set(d.netns); err != nil {
+		return options, fmt.Errorf("set the programs' switches: %w", err)
+	}
+	return options, nil
 }
 
 // dropReasons reads the names of the reasons, those of subsystems included, which have numbers of their own
@@ -140,6 +176,7 @@ func (d *drops) evict(c clock, tell func([]nat.Fact)) error {
 			Sent:  flow.Faults{DropPackets: g.packets, DropBytes: g.bytes},
 			Drop:  &flow.Drop{Reason: reason, Function: d.functions[g.key.Location]},
 			NetNS: g.key.Netns, Alone: g.key.Netns == d.netns && isTransport(flow.Proto(g.key.Proto)),
+			Entry: g.entry,
 		})
 	}
 	tell(facts)
@@ -155,6 +192,22 @@ type growth struct {
 	key            bpf.DropKey
 	packets, bytes uint64
 	first, last    uint64
+	entry          *nat.Entry
+}
+
+// dyingEntry returns the conntrack entry that went with the packet, nil if none did.
+func dyingEntry(v *bpf.DropValue) *nat.Entry {
+	e := &v.Entry
+	if e.Proto == 0 {
+		return nil
+	}
+	return &nat.Entry{
+		Source: flow.KFunc, Proto: flow.Proto(e.Proto), Zone: e.Zone,
+		OrigSrc:  nat.Point{Addr: e.Orig.Src.Bytes, Port: e.Orig.Sport},
+		OrigDst:  nat.Point{Addr: e.Orig.Dst.Bytes, Port: e.Orig.Dport},
+		ReplySrc: nat.Point{Addr: e.Reply.Src.Bytes, Port: e.Reply.Sport},
+		ReplyDst: nat.Point{Addr: e.Reply.Dst.Bytes, Port: e.Reply.Dport},
+	}
 }
 
 // read goes through the map and forgets the entries that have stopped growing.
@@ -179,7 +232,7 @@ func (d *drops) read() (grown []growth, err error) {
 				first = before.LastNs
 			}
 			if now.Packets > before.Packets {
-				grown = append(grown, growth{key, now.Packets - before.Packets, now.Bytes - before.Bytes, first, now.LastNs})
+				grown = append(grown, growth{key, now.Packets - before.Packets, now.Bytes - before.Bytes, first, now.LastNs, dyingEntry(&now)})
 			}
 		}
 		if err != nil {
@@ -292,7 +345,7 @@ func (c *Capture) openDrops() {
 	if !c.config.has(FeatureDrops) {
 		return
 	}
-	if c.drops, c.dropsWhy = openDrops(c.space.inode); c.dropsWhy != nil {
+	if c.drops, c.dropsWhy = openDrops(c.space.inode, c.config.NATSource != SourceNone); c.dropsWhy != nil {
 		c.dropsWhy = explain(c.dropsWhy)
 		c.log.Warn("drops are not watched", "error", c.dropsWhy)
 		return
@@ -313,6 +366,9 @@ func (c *Capture) dropFeature() Feature {
 	}
 	if c.drops != nil && c.drops.unnamed() != nil {
 		f.State, f.Detail = Degraded, f.Detail+"; no function is named: "+c.drops.unnamed().Error()
+	}
+	if c.drops != nil && c.drops.noEntries {
+		f.Detail += "; Services of connections whose first packet is dropped are not told: no nf_conn in the kernel's BTF"
 	}
 	return f
 }

@@ -88,7 +88,7 @@ func TestReasonName(t *testing.T) {
 
 // Growth alone is told, from where it was told before, and what has stopped growing leaves the map.
 func TestReadDrops(t *testing.T) {
-	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Hash, KeySize: 64, ValueSize: 32, MaxEntries: 2048})
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Hash, KeySize: 64, ValueSize: 120, MaxEntries: 2048})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,8 +117,8 @@ func TestReadDrops(t *testing.T) {
 		}
 	}
 	f(0, nil)
-	f(1, &bpf.DropValue{Packets: 3, Bytes: 300, FirstNs: 10, LastNs: 20}, growth{key, 3, 300, 10, 20})
-	f(1, &bpf.DropValue{Packets: 5, Bytes: 900, FirstNs: 10, LastNs: 40}, growth{key, 2, 600, 20, 40})
+	f(1, &bpf.DropValue{Packets: 3, Bytes: 300, FirstNs: 10, LastNs: 20}, growth{key, 3, 300, 10, 20, nil})
+	f(1, &bpf.DropValue{Packets: 5, Bytes: 900, FirstNs: 10, LastNs: 40}, growth{key, 2, 600, 20, 40, nil})
 	f(0, nil)
 	f(0, nil)
 	var gone bpf.DropValue

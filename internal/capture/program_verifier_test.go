@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/rlimit"
 
 	"github.com/seine-net/seine/bpf"
@@ -98,7 +99,7 @@ func TestVerifierObjects(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			loaded, err := loadWithStatistics(spec)
+			loaded, err := loadWithStatistics(spec, conntrackFor(t, spec)...)
 			if err != nil {
 				t.Fatalf("load: %+v", err)
 			}
@@ -108,11 +109,30 @@ func TestVerifierObjects(t *testing.T) {
 	}
 }
 
-func loadWithStatistics(spec *ebpf.CollectionSpec) (loaded *ebpf.Collection, err error) {
+// conntrackFor switches on what reads conntrack's entries, where the object has that and the kernel tells their type.
+func conntrackFor(t *testing.T, spec *ebpf.CollectionSpec) []*btf.Spec {
+	t.Helper()
+	v := spec.Variables["config_conntrack_netns"]
+	kernel, err := btf.LoadKernelSpec()
+	if v == nil || err != nil {
+		return nil
+	}
+	testkit.LoadModule(t, "nf_conntrack")
+	targets, found := conntrackTypes(kernel)
+	if !found {
+		return nil // Modules have no BTF before Linux 5.11.
+	}
+	if err := v.Set(uint32(1)); err != nil {
+		t.Fatal(err)
+	}
+	return targets
+}
+
+func loadWithStatistics(spec *ebpf.CollectionSpec, targets ...*btf.Spec) (loaded *ebpf.Collection, err error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, err
 	}
-	options := ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats}}
+	options := ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats, ExtraRelocationTargets: targets}}
 	err = undisturbed(func() error {
 		loaded, err = ebpf.NewCollectionWithOptions(spec, options)
 		return err

@@ -15,6 +15,9 @@ type connection struct {
 	orientedBy flow.Orientation
 	// start and end bound the conntrack entry's life where its source told; zero is unknown.
 	start, end flow.Time
+	// dying tells that the entry is known from dropped packets alone: see learnDying. It stays for what the client's socket
+	// tells later, so that end does not make it over.
+	dying bool
 	// pinned tells that the entry's source will also tell its end: until then it is only forgotten where the table is
 	// full, as some entries end untold (those from before the first listener, where nf_conntrack_events is 2).
 	pinned bool
@@ -262,7 +265,7 @@ func (c *connection) noteEnd(u *use) {
 }
 
 // isOver tells whether no more packets are to come, but for stragglers.
-func (c *connection) isOver() bool { return c.end != 0 || c.ended == [2]bool{true, true} }
+func (c *connection) isOver() bool { return c.end != 0 && !c.dying || c.ended == [2]bool{true, true} }
 
 // settle joins the uses without an opening packet to the one they belong to: a tuple's use in this interval began at
 // an earlier one, or its opening packet was seen on another interface only. Then it puts the uses in their order: what a

@@ -27,6 +27,9 @@ type Fact struct {
 	TurnedAway uint32
 	// Drop is why packets of Sent were dropped, nil for other facts.
 	Drop *flow.Drop
+	// Entry is the conntrack entry of dropped packets that was never confirmed, and so went with them: nothing else tells
+	// of it. Nil for other facts.
+	Entry *Entry
 	// Alone asks for a record even where no packet of the connection was counted in the interval, as of a connect whose
 	// SYNs were dropped on their way out.
 	Alone bool
@@ -69,6 +72,7 @@ func (t *Table) AddFacts(batch []Fact) {
 		case len(t.facts) >= maxFacts:
 			t.stats.FactsDropped++
 		default:
+			t.learnDying(&batch[i])
 			t.facts = append(t.facts, batch[i])
 		}
 	}
@@ -119,7 +123,13 @@ func (t *Table) joinFacts(end flow.Time, last bool) {
 }
 
 // connectionOf finds the connection that a fact is about, nil where none is known.
-func (t *Table) connectionOf(f *Fact) *connection { return t.lookup(f.observation()) }
+func (t *Table) connectionOf(f *Fact) *connection {
+	c := t.lookup(f.observation())
+	if c != nil && c.dying && c.useOf(f) == nil {
+		return t.twinOf(c, f)
+	}
+	return c
+}
 
 // observation is what an interface would have told of the fact's packets, had it counted any.
 func (f *Fact) observation() *Observation {

@@ -107,6 +107,7 @@ func (t *Table) Learn(batch []Translation) {
 		tr := &batch[i]
 		e := entryOf(tr)
 		if c := t.find(&e); c != nil {
+			c.confirm()
 			t.relearn(c, tr)
 			continue
 		}
@@ -144,6 +145,7 @@ func (t *Table) Add(batch []Observation) {
 		if c == nil {
 			c = t.insert(o.Entry)
 		}
+		c.confirm()
 		t.gather(c, o)
 	}
 }
