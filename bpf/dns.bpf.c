@@ -366,8 +366,8 @@ static __always_inline bool passes_by_ipv6(const struct ipv6_header *ip, const v
 	return (ip->proto != PROTO_UDP && ip->proto != PROTO_TCP) || !concerns_dns(ports);
 }
 
-/* passes_by tells with a few loads that a packet is none of DNS, as nearly all are. Where the linear
- * part is too short or the headers are not plain it does not know, and says no. */
+/* passes_by tells with a few loads that a packet is none of DNS, as nearly all are. Where the
+ * linear part is too short or the headers are not plain it does not know, and says no. */
 static __always_inline bool passes_by(struct __sk_buff *skb, bool has_link_layer)
 {
 	const void *at = (const void *)(long)skb->data, *end = (const void *)(long)skb->data_end;
