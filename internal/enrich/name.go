@@ -13,8 +13,9 @@ import (
 
 // Index tells who had an address.
 type Index interface {
-	Identify(*kube.Query) flow.Identity
-	Steady(netip.Addr, flow.Time) bool
+	Identify(*kube.Query) *flow.Identity
+	// Steady answers for every port, process and time from one on; nil where one answer does not hold.
+	Steady(netip.Addr, flow.Time) *flow.Identity
 }
 
 // Namer names the endpoints of batches.
@@ -144,9 +145,8 @@ func (n *Namer) steady(addresses []netip.Addr, from flow.Time, t *table) (number
 	numbers, held = make([]int32, len(addresses)), make([]bool, len(addresses))
 	for i, a := range addresses {
 		numbers[i] = unsteady
-		if n.index.Steady(a, from) {
-			id := n.index.Identify(&kube.Query{Addr: a, At: from})
-			numbers[i], held[i] = t.add(&id), id.Name != "" && id.Kind != flow.Special
+		if id := n.index.Steady(a, from); id != nil {
+			numbers[i], held[i] = t.add(id), id.Name != "" && id.Kind != flow.Special
 		}
 	}
 	return numbers, held
@@ -167,7 +167,7 @@ func (n *Namer) ask(r *rows, s *side, t *table, row int, q *kube.Query) int32 {
 	if id.ResolvedBy == flow.Unresolved && t.known(row) {
 		return unsteady
 	}
-	return t.add(&id)
+	return t.add(id)
 }
 
 func codeOf(t *columns.Texts, row int) int32 {

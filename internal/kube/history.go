@@ -26,7 +26,7 @@ type span struct {
 
 func (s *span) open() bool { return s.to == always }
 
-// place is what is known of one address.
+// place is who had one address.
 type place struct {
 	// spans are by their beginning.
 	spans []span
@@ -37,9 +37,24 @@ type place struct {
 	backing [1]backing
 }
 
-func newPlace() *place {
-	p := &place{}
-	p.spans, p.backings = p.span[:0], p.backing[:0]
+// isOne says whether there is one object that has the address now, and nobody else had it of late: then it has one
+// identity, a node's aside, unless it is behind several Services.
+func (p *place) isOne() bool {
+	if p == nil || len(p.spans) != 1 || !p.spans[0].open() {
+		return false
+	}
+	return len(p.backings) <= 1 || p.spans[0].object.Kind == flow.Node
+}
+
+// placeOf returns the place of an address that is about to change.
+func (x *Index) placeOf(a netip.Addr) *place {
+	delete(x.known, a)
+	p := x.places[a]
+	if p == nil {
+		p = &place{}
+		p.spans, p.backings = p.span[:0], p.backing[:0]
+		x.places[a] = p
+	}
 	return p
 }
 
@@ -82,11 +97,7 @@ func (h *history) pop() past {
 // begin gives an address to an object from a time on. Another object of the same kind that had it until now, as far as is
 // known, has lost it: its end was not told yet.
 func (x *Index) begin(a netip.Addr, o *object, from flow.Time) {
-	p := x.places[a]
-	if p == nil {
-		p = newPlace()
-		x.places[a] = p
-	}
+	p := x.placeOf(a)
 	for i := range p.spans {
 		if s := &p.spans[i]; s.object.Kind == o.Kind && o.Kind == flow.Pod && s.to > from {
 			x.closeSpan(a, s, from)
@@ -119,6 +130,7 @@ func (x *Index) end(a netip.Addr, o *object, at flow.Time) {
 
 // closeSpan ends a span, and keeps it for a while.
 func (x *Index) closeSpan(a netip.Addr, s *span, at flow.Time) {
+	delete(x.known, a)
 	if s.open() {
 		x.past.push(past{a, at})
 	}
@@ -152,6 +164,7 @@ func (x *Index) drop(d past) {
 	if p == nil {
 		return
 	}
+	delete(x.known, d.addr)
 	p.spans = slices.DeleteFunc(p.spans, func(s span) bool { return s.to <= d.to })
 	x.vacate(d.addr, p)
 }

@@ -1,6 +1,8 @@
 package kube
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 	"time"
@@ -169,5 +171,66 @@ func TestPastIsBounded(t *testing.T) {
 	x.Set(Object{Kind: flow.Node, Name: "n1"})
 	if s := x.Stats(); s.Past != 0 || s.Addresses != 0 {
 		t.Errorf("after the retention: %+v", s)
+	}
+}
+
+// What is kept of look-ups never differs from what would be found anew, whatever changes in between.
+func TestKnownIsForgotten(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	x := newClocked()
+	x.clock = at(10_000)
+	workload := func() flow.Workload { return flow.Workload{Kind: "ReplicaSet", Name: fmt.Sprint("rs-", rng.IntN(3))} }
+	name := func() string { return fmt.Sprint("n", rng.IntN(4)) }
+	address := func() netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(rng.IntN(8))}) }
+	zone := func() string { return string("abc"[rng.IntN(3)]) }
+	changes := []func(){
+		func() {
+			x.Set(Object{
+				Kind: flow.Pod, Namespace: "shop", Name: name(), UID: fmt.Sprint(rng.IntN(3)), Node: name(), Workload: workload(), App: zone(),
+				Since: x.clock - at(rng.IntN(60)), Addrs: []netip.Addr{address()},
+			})
+		},
+		func() { x.Set(Object{Kind: flow.Node, Name: name(), Zone: zone(), Addrs: []netip.Addr{address()}}) },
+		func() {
+			x.Set(Object{
+				Kind: flow.Service, Namespace: "shop", Name: name(), Addrs: []netip.Addr{address()},
+				Ports: []Port{{Port: 80, Proto: flow.TCP, NodePort: uint16(30000 + rng.IntN(2))}},
+			})
+		},
+		func() {
+			x.SetSlice(Slice{
+				Namespace: "shop", Name: name(), Service: name(), Ports: []Port{{Port: 80, Proto: flow.TCP}},
+				Endpoints: []Endpoint{{Addr: address(), Pod: name()}, {Addr: address()}},
+			})
+		},
+		func() { x.Remove([]flow.Kind{flow.Pod, flow.Node, flow.Service}[rng.IntN(3)], "shop", name()) },
+		func() { x.Remove(flow.Node, "", name()) },
+		func() { x.RemoveSlice("shop", name()) },
+		func() { x.SetOwner("shop", workload(), flow.Workload{Kind: "Deployment", Name: zone()}) },
+		func() { x.RemoveOwner("shop", workload()) },
+		func() { x.clock += at(rng.IntN(3000)) },
+	}
+	kept := 0
+	for range 20_000 {
+		changes[rng.IntN(len(changes))]()
+		for range 4 {
+			q := Query{
+				Addr: address(), Port: []uint16{80, 30000, 9}[rng.IntN(3)], Proto: flow.TCP, At: x.clock - at(rng.IntN(90)) + at(30),
+				Translated: rng.IntN(2) == 0, PodUID: []string{"", "1"}[rng.IntN(2)],
+			}
+			kept += len(x.known)
+			got, steady := *x.Identify(&q), x.Steady(q.Addr, q.At)
+			clear(x.known)
+			if want := *x.Identify(&q); got != want {
+				t.Fatalf("%+v is %+v, anew %+v", q, got, want)
+			}
+			if steady != nil && x.places[q.Addr] != nil && *steady != got {
+				t.Fatalf("%+v is %+v, and %+v at every port", q, got, *steady)
+			}
+			x.Identify(&q)
+		}
+	}
+	if kept < 1000 {
+		t.Errorf("%d answers were kept", kept)
 	}
 }

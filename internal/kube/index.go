@@ -12,11 +12,17 @@ import (
 // Index names addresses. Any number of goroutines may change it and ask it.
 type Index struct {
 	subnets Subnets
+	// byLabel has the identity of each label of subnets.
+	byLabel map[string]*flow.Identity
 	maxPast int
 	now     func() flow.Time
 
 	mu     sync.RWMutex
 	places map[netip.Addr]*place
+	// known has of the addresses that were asked for those that one object has.
+	known map[netip.Addr]*known
+	// epoch changes with what many identities have of others: a node's zone, an owner's owner.
+	epoch uint64
 	// objects has what exists now.
 	objects map[key]*object
 	slices  map[key]*Slice
@@ -75,13 +81,14 @@ func withClock(now func() flow.Time) Option { return func(x *Index) { x.now = no
 func NewIndex(objects []Object, options ...Option) *Index {
 	x := &Index{
 		maxPast: maxPast, now: func() flow.Time { return flow.Time(time.Now().UnixNano()) },
-		places: make(map[netip.Addr]*place), objects: make(map[key]*object), slices: make(map[key]*Slice),
+		places: make(map[netip.Addr]*place), known: make(map[netip.Addr]*known), objects: make(map[key]*object), slices: make(map[key]*Slice),
 		byUID: make(map[string]*object), nodePorts: make(map[nodePort]*object), nodes: make(map[string]*node),
 		owners: make(map[ownerKey]*owner),
 	}
 	for _, o := range options {
 		o(x)
 	}
+	x.byLabel = x.subnets.identities()
 	for i := range objects {
 		x.Set(objects[i])
 	}
@@ -134,6 +141,7 @@ func (x *Index) update(old *object, now Object) {
 	x.link(old)
 	at := x.now()
 	for _, a := range before {
+		delete(x.known, a.Unmap())
 		if !slices.Contains(now.Addrs, a) {
 			x.end(a.Unmap(), old, at)
 		}
@@ -187,6 +195,9 @@ func (x *Index) link(o *object) {
 		x.linkPod(o)
 	case flow.Node:
 		o.node = x.nodeOf(o.Name)
+		if (o.node.zone != o.Zone || o.node.region != o.Region) && o.node.uses > 1 {
+			x.epoch++
+		}
 		o.node.zone, o.node.region = o.Zone, o.Region
 		for _, p := range o.PodCIDRs {
 			x.podCIDRs.set(p, o.node)
@@ -291,6 +302,9 @@ func (x *Index) SetOwner(namespace string, controller, by flow.Workload) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	w := x.ownerOf(ownerKey{namespace, controller})
+	if w.top != by && w.uses > 0 {
+		x.epoch++
+	}
 	w.top, w.known = by, true
 }
 
@@ -313,12 +327,7 @@ func (x *Index) SetSlice(s Slice) {
 	k := key{namespace: s.Namespace, name: s.Name}
 	x.slices[k] = &s
 	for _, e := range s.Endpoints {
-		a := e.Addr.Unmap()
-		p := x.places[a]
-		if p == nil {
-			p = newPlace()
-			x.places[a] = p
-		}
+		p := x.placeOf(e.Addr.Unmap())
 		p.backings = append(p.backings, backing{&s, s.Service, e.Pod})
 	}
 }
@@ -340,6 +349,7 @@ func (x *Index) removeSlice(namespace, name string) {
 	for _, e := range s.Endpoints {
 		a := e.Addr.Unmap()
 		if p := x.places[a]; p != nil {
+			delete(x.known, a)
 			p.backings = slices.DeleteFunc(p.backings, func(b backing) bool { return b.slice == s })
 			x.vacate(a, p)
 		}

@@ -28,34 +28,79 @@ const (
 	early = flow.Time(10 * time.Second)
 )
 
-// Identify returns who had an address.
-func (x *Index) Identify(q *Query) flow.Identity {
+// Identify returns who had an address. What it points at never changes.
+func (x *Index) Identify(q *Query) *flow.Identity {
 	addr := q.Addr.Unmap().WithZone("")
 	x.mu.RLock()
+	k := x.known[addr]
+	if k.holds(x.epoch) && !k.ports && q.At >= k.from-early {
+		x.mu.RUnlock()
+		return &k.Identity
+	}
 	id := x.identify(addr, q)
+	keep := !k.holds(x.epoch) && x.places[addr].isOne()
 	x.mu.RUnlock()
-	x.outside(addr, &id)
+	if keep {
+		x.keep(addr)
+	}
 	return id
 }
 
-// Steady says whether an address has one and the same identity at every port, for every process and at every time from
-// one on: whoever names many records need not ask again. Only the pod of a process may still be told for an address that
-// nobody has.
-func (x *Index) Steady(addr netip.Addr, from flow.Time) bool {
+// Steady returns who has an address, if that is one and the same at every port, for every process and at every time from
+// one on, else nil: whoever names many records need not ask again. Only the pod of a process may still be told for an
+// address that nobody has.
+func (x *Index) Steady(addr netip.Addr, from flow.Time) *flow.Identity {
+	addr = addr.Unmap().WithZone("")
 	x.mu.RLock()
-	defer x.mu.RUnlock()
-	p := x.places[addr.Unmap().WithZone("")]
+	k := x.known[addr]
+	if k.holds(x.epoch) {
+		x.mu.RUnlock()
+		if k.ports || from < k.from {
+			return nil
+		}
+		return &k.Identity
+	}
+	p := x.places[addr]
 	if p == nil {
-		return true
+		defer x.mu.RUnlock()
+		return x.unplaced(addr, &Query{})
 	}
-	if len(p.spans) != 1 {
-		return false
+	x.mu.RUnlock()
+	if k = x.keep(addr); k == nil || k.ports || from < k.from {
+		return nil
 	}
-	s := &p.spans[0]
-	return s.open() && s.from <= from && s.object.Kind != flow.Node && len(p.backings) <= 1
+	return &k.Identity
 }
 
-func (x *Index) identify(addr netip.Addr, q *Query) flow.Identity {
+// known is the identity of the one object that has an address, as it was made when somebody asked, and given out since.
+// It never changes; the index forgets it when something of it does.
+type known struct {
+	// epoch is that of the index when it was made; in another one the zone or the owner may be another's.
+	epoch uint64
+	from  flow.Time
+	// ports says that it is a node's, where the port and the process are to be looked at, too.
+	ports bool
+	flow.Identity
+}
+
+func (k *known) holds(epoch uint64) bool { return k != nil && k.epoch == epoch }
+
+// keep makes what is known of an address; nil where it is not one object in one Service at most.
+func (x *Index) keep(a netip.Addr) *known {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	p := x.places[a]
+	if !p.isOne() {
+		return nil
+	}
+	s := &p.spans[0]
+	k := &known{epoch: x.epoch, from: s.from, ports: s.object.Kind == flow.Node, Identity: *x.own(p, s.object, a, &Query{})}
+	x.known[a] = k
+	return k
+}
+
+// identify looks at all that there is of an address.
+func (x *Index) identify(addr netip.Addr, q *Query) *flow.Identity {
 	p := x.places[addr]
 	if p == nil {
 		return x.unplaced(addr, q)
@@ -64,21 +109,27 @@ func (x *Index) identify(addr netip.Addr, q *Query) flow.Identity {
 	case o == nil:
 		return x.behind(p, addr, q)
 	case o.Kind == flow.Node:
-		return x.onNode(p, o, q)
+		return x.onNode(p, o, addr, q)
 	default:
-		return o.identity(p, q)
+		return x.own(p, o, addr, q)
 	}
 }
 
 // unplaced names an address that nobody has.
-func (x *Index) unplaced(addr netip.Addr, q *Query) flow.Identity {
+func (x *Index) unplaced(addr netip.Addr, q *Query) *flow.Identity {
 	if o := x.owning(q); o != nil {
-		return o.identifiedBy(flow.ByCgroup)
+		return x.labelled(addr, o.identifiedBy(flow.ByCgroup))
 	}
 	if n, ok := x.podCIDRs.find(addr); ok {
-		return flow.Identity{Node: n.name, Zone: n.zone, Region: n.region, ResolvedBy: flow.ByRange}
+		return x.labelled(addr, flow.Identity{Node: n.name, Zone: n.zone, Region: n.region, ResolvedBy: flow.ByRange})
 	}
-	return flow.Identity{}
+	return x.outside(addr)
+}
+
+// labelled adds the label of an address's subnet to an identity.
+func (x *Index) labelled(a netip.Addr, id flow.Identity) *flow.Identity {
+	id.Subnet, _ = x.subnets.find(a)
+	return &id
 }
 
 // owning returns the pod whose process owns the socket.
@@ -91,39 +142,42 @@ func (x *Index) owning(q *Query) *object {
 
 // onNode tells what is behind a node's address: the pod that owns the socket, the Service whose port it is, the pod on the
 // host's network that answers there, else the node itself.
-func (x *Index) onNode(p *place, n *object, q *Query) flow.Identity {
+func (x *Index) onNode(p *place, n *object, a netip.Addr, q *Query) *flow.Identity {
 	if q.Translated {
 		if s := x.nodePorts[nodePort{q.Port, q.Proto}]; s != nil && q.Port != 0 {
 			id := s.identifiedBy(flow.ByNodePort)
 			id.Node, id.Zone, id.Region = n.Name, n.zone(), n.region()
-			return id
+			return x.labelled(a, id)
 		}
 	}
 	if o := x.owning(q); o != nil {
-		return o.identifiedBy(flow.ByCgroup)
+		return x.labelled(a, o.identifiedBy(flow.ByCgroup))
 	}
 	b := p.atPort(q)
 	if b == nil {
-		return n.identifiedBy(flow.ByNodeIP)
-	}
-	if o := x.objects[key{flow.Pod, b.slice.Namespace, b.pod}]; o != nil {
-		id := o.identifiedBy(flow.ByEndpoint)
-		id.Service = b.slice.Service
-		return id
+		if k := x.known[a]; k.holds(x.epoch) {
+			return &k.Identity
+		}
+		return x.own(p, n, a, q)
 	}
 	id := n.identifiedBy(flow.ByNodeIP)
+	if o := x.objects[key{flow.Pod, b.slice.Namespace, b.pod}]; o != nil {
+		id = o.identifiedBy(flow.ByEndpoint)
+	}
 	id.Service = b.slice.Service
-	return id
+	return x.labelled(a, id)
 }
 
 // behind names an address that is only known as one behind a Service, such as the API server of a managed cluster.
-func (x *Index) behind(p *place, addr netip.Addr, q *Query) flow.Identity {
+func (x *Index) behind(p *place, a netip.Addr, q *Query) *flow.Identity {
 	b := p.atPort(q)
 	if b == nil || b.pod != "" {
-		return x.unplaced(addr, q)
+		return x.unplaced(a, q)
 	}
 	s := b.slice
-	return flow.Identity{Kind: flow.External, Namespace: s.Namespace, Name: s.Service, Service: s.Service, ResolvedBy: flow.ByEndpoint}
+	return x.labelled(a, flow.Identity{
+		Kind: flow.External, Namespace: s.Namespace, Name: s.Service, Service: s.Service, ResolvedBy: flow.ByEndpoint,
+	})
 }
 
 // holder returns who had the address: who had it then before who had it shortly before or after, and pods before Services,
@@ -220,17 +274,18 @@ func (p *place) service(q *Query) string {
 	return first
 }
 
-// identity is that of an object that has the address itself.
-func (o *object) identity(p *place, q *Query) flow.Identity {
-	by := flow.ByPodIP
-	if o.Kind == flow.Service {
-		by = flow.ByServiceIP
-	}
-	id := o.identifiedBy(by)
-	if id.Service == "" {
+// own names an object by an address that it has itself.
+func (x *Index) own(p *place, o *object, a netip.Addr, q *Query) *flow.Identity {
+	id := o.identifiedBy(ownAddress[o.Kind])
+	if o.Kind != flow.Node && id.Service == "" {
 		id.Service = p.service(q)
 	}
-	return id
+	return x.labelled(a, id)
+}
+
+// ownAddress is by what an object is known that has an address itself.
+var ownAddress = map[flow.Kind]flow.Resolution{
+	flow.Pod: flow.ByPodIP, flow.Service: flow.ByServiceIP, flow.Node: flow.ByNodeIP,
 }
 
 func (o *object) identifiedBy(by flow.Resolution) flow.Identity {

@@ -22,7 +22,7 @@ func (x *Index) Name(batch []flow.Record) {
 
 // name takes what the index knows in place of what the record has. What came from elsewhere than objects stays.
 func (x *Index) name(e *flow.Endpoint, q *Query) {
-	id := x.Identify(q)
-	id.DNSName = e.DNSName
-	e.Identity = id
+	dnsName := e.DNSName
+	e.Identity = *x.Identify(q)
+	e.DNSName = dnsName
 }

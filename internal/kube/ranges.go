@@ -49,9 +49,9 @@ var knownRanges = []struct{ name, prefix string }{
 }
 
 // ranges are the same, by prefix.
-var ranges = func() (all prefixes[string]) {
+var ranges = func() (all prefixes[*flow.Identity]) {
 	for _, r := range knownRanges {
-		all.set(netip.MustParsePrefix(r.prefix), r.name)
+		all.set(netip.MustParsePrefix(r.prefix), &flow.Identity{Kind: flow.Special, Name: r.name, ResolvedBy: flow.ByRange})
 	}
 	return all
 }()
@@ -68,22 +68,31 @@ func isPublic(a netip.Addr) bool {
 	return !special
 }
 
-// outside labels an address by its subnet, and says what it is where no object has it.
-func (x *Index) outside(a netip.Addr, id *flow.Identity) {
+var (
+	// unknown is an address outside of which nothing is known, noAddress what is none.
+	unknown   = &flow.Identity{Kind: flow.External}
+	noAddress = &flow.Identity{}
+)
+
+// outside says what an address is that no object has.
+func (x *Index) outside(a netip.Addr) *flow.Identity {
 	if !a.IsValid() {
-		return
+		return noAddress
 	}
-	id.Subnet, _ = x.subnets.find(a)
-	if id.ResolvedBy != flow.Unresolved {
-		return
+	if label, _ := x.subnets.find(a); label != "" {
+		return x.byLabel[label]
 	}
-	if id.Subnet != "" {
-		id.Kind, id.ResolvedBy = flow.External, flow.BySubnet
-		return
+	if known, ok := ranges.find(a); ok {
+		return known
 	}
-	if name, ok := ranges.find(a); ok {
-		id.Kind, id.Name, id.ResolvedBy = flow.Special, name, flow.ByRange
-		return
+	return unknown
+}
+
+// identities are those of labels.
+func (s *Subnets) identities() map[string]*flow.Identity {
+	all := make(map[string]*flow.Identity)
+	for _, label := range s.Labels() {
+		all[label] = &flow.Identity{Kind: flow.External, Subnet: label, ResolvedBy: flow.BySubnet}
 	}
-	id.Kind = flow.External
+	return all
 }

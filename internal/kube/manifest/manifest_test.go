@@ -77,7 +77,7 @@ func TestLoad(t *testing.T) {
 	}
 	f := func(addr string, want flow.Identity) {
 		t.Helper()
-		if got := x.Identify(&kube.Query{Addr: netip.MustParseAddr(addr), Port: 80, Proto: flow.TCP, At: 1}); got != want {
+		if got := *x.Identify(&kube.Query{Addr: netip.MustParseAddr(addr), Port: 80, Proto: flow.TCP, At: 1}); got != want {
 			t.Errorf("%s is %+v, want %+v", addr, got, want)
 		}
 	}

@@ -53,7 +53,7 @@ func follow(t *testing.T, a *apiServer, node string) (*kube.Index, *Watcher) {
 }
 
 func who(x *kube.Index, addr string, port uint16) flow.Identity {
-	return x.Identify(&kube.Query{Addr: netip.MustParseAddr(addr), Port: port, Proto: flow.TCP, At: flow.Time(time.Now().UnixNano())})
+	return *x.Identify(&kube.Query{Addr: netip.MustParseAddr(addr), Port: port, Proto: flow.TCP, At: flow.Time(time.Now().UnixNano())})
 }
 
 func feature(w *Watcher, name string) Feature {
