@@ -6,16 +6,20 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // apiServer answers lists and watches over HTTP as an API server does, and fails as one does.
@@ -24,7 +28,8 @@ type apiServer struct {
 
 	mu      sync.Mutex
 	version int
-	objects map[string]map[string]map[string]any // By resource and name.
+	objects map[string]map[string]metav1.Object // By resource and name.
+	sorted  map[string][]string                 // The names of each resource, until one changes.
 	events  []event
 	// oldest is the version before which watches are told that it is gone (410).
 	oldest int
@@ -34,66 +39,92 @@ type apiServer struct {
 	down     bool
 	queries  []string
 	watchers map[chan struct{}]struct{}
+	// sent counts the bytes of all answers.
+	sent atomic.Int64
 }
 
 type event struct {
 	version  int
 	resource string
 	kind     string
-	object   map[string]any
+	object   metav1.Object
 }
 
-func newAPIServer(t *testing.T) *apiServer {
+// counted counts what is written.
+type counted struct {
+	http.ResponseWriter
+	sent *atomic.Int64
+}
+
+func (c counted) Write(b []byte) (int, error) {
+	c.sent.Add(int64(len(b)))
+	return c.ResponseWriter.Write(b)
+}
+
+func (c counted) Flush() { c.ResponseWriter.(http.Flusher).Flush() }
+
+func newAPIServer(t testing.TB) *apiServer {
 	t.Helper()
-	a := &apiServer{version: 100, objects: make(map[string]map[string]map[string]any), refuse: make(map[string]int), watchers: make(map[chan struct{}]struct{})}
+	a := &apiServer{version: 100, objects: make(map[string]map[string]metav1.Object), sorted: make(map[string][]string), refuse: make(map[string]int), watchers: make(map[chan struct{}]struct{})}
 	a.Server = httptest.NewServer(a)
 	t.Cleanup(func() { a.cut(); a.Close() })
 	return a
 }
 
-// put adds or changes an object.
-func (a *apiServer) put(t *testing.T, resource string, o metav1.Object) {
+// typeOf has the group's version and the kind of each resource.
+var typeOf = map[string]metav1.TypeMeta{
+	"pods": {APIVersion: "v1", Kind: "Pod"}, "nodes": {APIVersion: "v1", Kind: "Node"}, "services": {APIVersion: "v1", Kind: "Service"},
+	"endpointslices": {APIVersion: "discovery.k8s.io/v1", Kind: "EndpointSlice"},
+	"replicasets":    {APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadata"},
+	"jobs":           {APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadata"},
+}
+
+// put adds or changes an object, which is the server's from then on.
+func (a *apiServer) put(t testing.TB, resource string, o metav1.Object) {
 	t.Helper()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.version++
 	o.SetResourceVersion(strconv.Itoa(a.version))
-	text, err := json.Marshal(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var m map[string]any
-	if err := json.Unmarshal(text, &m); err != nil {
-		t.Fatal(err)
-	}
-	kind := map[string][2]string{
-		"pods": {"v1", "Pod"}, "nodes": {"v1", "Node"}, "services": {"v1", "Service"},
-		"endpointslices": {"discovery.k8s.io/v1", "EndpointSlice"},
-		"replicasets":    {"meta.k8s.io/v1", "PartialObjectMetadata"}, "jobs": {"meta.k8s.io/v1", "PartialObjectMetadata"},
-	}[resource]
-	m["apiVersion"], m["kind"] = kind[0], kind[1]
+	o.(runtime.Object).GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(typeOf[resource].APIVersion, typeOf[resource].Kind))
 	if a.objects[resource] == nil {
-		a.objects[resource] = make(map[string]map[string]any)
+		a.objects[resource] = make(map[string]metav1.Object)
 	}
 	key := o.GetNamespace() + "/" + o.GetName()
 	what := "ADDED"
 	if a.objects[resource][key] != nil {
 		what = "MODIFIED"
 	}
-	a.objects[resource][key] = m
-	a.tell(event{a.version, resource, what, m})
+	a.objects[resource][key] = o
+	a.tell(event{a.version, resource, what, o})
 }
 
 func (a *apiServer) remove(resource, key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.version++
-	m := a.objects[resource][key]
+	o := a.objects[resource][key]
 	delete(a.objects[resource], key)
-	a.tell(event{a.version, resource, "DELETED", m})
+	a.tell(event{a.version, resource, "DELETED", o})
+}
+
+// selected says whether a field selector, one condition as agents ask, takes an object.
+func selected(selector string, o metav1.Object) bool {
+	field, want, ok := strings.Cut(selector, "=")
+	if !ok {
+		return true
+	}
+	switch field {
+	case "metadata.name":
+		return o.GetName() == want
+	case "spec.nodeName":
+		return o.(*corev1.Pod).Spec.NodeName == want
+	}
+	panic("BUG: an unknown selector " + selector)
 }
 
 func (a *apiServer) tell(e event) {
+	delete(a.sorted, e.resource)
 	a.events = append(a.events, e)
 	for w := range a.watchers {
 		select {
@@ -129,6 +160,7 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	refused, down, slow := a.refuse[resource], a.down, a.slow
 	a.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
+	w = counted{w, &a.sent}
 	query := r.URL.Query()
 	switch {
 	case down:
@@ -138,14 +170,14 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case query.Get("sendInitialEvents") != "":
 		fail(w, http.StatusUnprocessableEntity, resource) // As servers that cannot stream lists.
 	case query.Get("watch") != "":
-		a.watch(w, r, resource, query.Get("resourceVersion"))
+		a.watch(w, r, resource, query)
 	default:
 		select {
 		case <-time.After(slow):
 		case <-r.Context().Done():
 			return
 		}
-		a.list(w, resource, query.Get("limit"), query.Get("continue"))
+		a.list(w, resource, query)
 	}
 }
 
@@ -165,30 +197,31 @@ func status(code int, reason metav1.StatusReason, text string) metav1.Status {
 }
 
 // list answers in pages.
-func (a *apiServer) list(w http.ResponseWriter, resource, limit, from string) {
+func (a *apiServer) list(w http.ResponseWriter, resource string, query url.Values) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	kind := map[string][2]string{
-		"pods": {"v1", "PodList"}, "nodes": {"v1", "NodeList"}, "services": {"v1", "ServiceList"},
-		"endpointslices": {"discovery.k8s.io/v1", "EndpointSliceList"},
-		"replicasets":    {"meta.k8s.io/v1", "PartialObjectMetadataList"}, "jobs": {"meta.k8s.io/v1", "PartialObjectMetadataList"},
-	}[resource]
-	items := []map[string]any{}
-	for _, key := range slices.Sorted(maps.Keys(a.objects[resource])) {
-		items = append(items, a.objects[resource][key])
+	items := []metav1.Object{}
+	if a.sorted[resource] == nil {
+		a.sorted[resource] = slices.Sorted(maps.Keys(a.objects[resource]))
+	}
+	for _, key := range a.sorted[resource] {
+		if o := a.objects[resource][key]; selected(query.Get("fieldSelector"), o) {
+			items = append(items, o)
+		}
 	}
 	meta := map[string]any{"resourceVersion": strconv.Itoa(a.version)}
-	first, _ := strconv.Atoi(from)
+	first, _ := strconv.Atoi(query.Get("continue"))
 	items = items[min(first, len(items)):]
-	if n, _ := strconv.Atoi(limit); n > 0 && len(items) > n {
+	if n, _ := strconv.Atoi(query.Get("limit")); n > 0 && len(items) > n {
 		items = items[:n]
 		meta["continue"] = strconv.Itoa(first + n)
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"apiVersion": kind[0], "kind": kind[1], "metadata": meta, "items": items})
+	kind := typeOf[resource]
+	_ = json.NewEncoder(w).Encode(map[string]any{"apiVersion": kind.APIVersion, "kind": kind.Kind + "List", "metadata": meta, "items": items})
 }
 
-func (a *apiServer) watch(w http.ResponseWriter, r *http.Request, resource, version string) {
-	from, _ := strconv.Atoi(version)
+func (a *apiServer) watch(w http.ResponseWriter, r *http.Request, resource string, query url.Values) {
+	from, _ := strconv.Atoi(query.Get("resourceVersion"))
 	wake := make(chan struct{}, 1)
 	wake <- struct{}{}
 	a.mu.Lock()
@@ -210,8 +243,11 @@ func (a *apiServer) watch(w http.ResponseWriter, r *http.Request, resource, vers
 		}
 		a.mu.Lock()
 		for _, e := range a.events {
-			if e.resource == resource && e.version > from {
-				from = e.version
+			if e.resource != resource || e.version <= from {
+				continue
+			}
+			from = e.version
+			if selected(query.Get("fieldSelector"), e.object) {
 				_ = out.Encode(map[string]any{"type": e.kind, "object": e.object})
 			}
 		}
@@ -231,7 +267,7 @@ func podOf(name, node, ip string) *corev1.Pod {
 	}
 }
 
-func fill(t *testing.T, a *apiServer) {
+func fill(t testing.TB, a *apiServer) {
 	t.Helper()
 	a.put(t, "nodes", &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: "n1", Labels: map[string]string{corev1.LabelTopologyZone: "a", corev1.LabelTopologyRegion: "r"}},

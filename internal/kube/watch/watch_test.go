@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // waitLimit bounds every wait of these tests.
 const waitLimit = 60 * time.Second
 
-func eventually(t *testing.T, what string, holds func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(waitLimit); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -34,7 +34,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 }
 
 // follow follows a server until the test ends.
-func follow(t *testing.T, a *apiServer, node string) (*kube.Index, *Watcher) {
+func follow(t testing.TB, a *apiServer, node string) (*kube.Index, *Watcher) {
 	t.Helper()
 	x := kube.NewIndex(nil)
 	w, err := newWatcher(&rest.Config{Host: a.URL}, node, x, convert.New([]string{"team"}), slog.New(slog.DiscardHandler))
