@@ -18,7 +18,7 @@ import (
 )
 
 // These tests run the program as its users do: started with arguments, judged by its output and exit code. The test
-// binary itself is the program: run under the name seine, it does what main does.
+// binary itself is the program: run under the name seine, or kubectl-seine, it does what main does.
 //
 // All run in a mount and a network namespace of their own, so that the machine's interfaces and other agents are
 // neither disturbed nor seen: TestMain starts itself once more in them, marked by stageVariable.
@@ -31,7 +31,7 @@ const (
 
 func TestMain(m *testing.M) {
 	switch {
-	case filepath.Base(os.Args[0]) == "seine":
+	case filepath.Base(os.Args[0]) == "seine" || isPlugin():
 		main()
 		os.Exit(0)
 	case os.Getenv(stageVariable) == "":

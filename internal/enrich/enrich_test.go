@@ -215,6 +215,62 @@ func crowd(b *testing.B, n int) (*kube.Index, []flow.Record) {
 	return x, all
 }
 
+// A query that a pod asked of the cluster's resolver has the pod, its workload, the resolver's Service and the pod that
+// answered; one to a resolver outside has its subnet.
+func TestQueriesAreNamed(t *testing.T) {
+	x, _ := index(t)
+	x.Set(kube.Object{
+		Kind: flow.Pod, Namespace: "kube-system", Name: "coredns-1", UID: "u7", Node: "node-1", Addrs: []netip.Addr{addr("10.0.0.53")},
+		Workload: flow.Workload{Kind: "Deployment", Name: "coredns"},
+	})
+	x.Set(kube.Object{
+		Kind: flow.Service, Namespace: "kube-system", Name: "kube-dns", Addrs: []netip.Addr{addr("10.96.0.10")},
+		Ports: []kube.Port{{Port: 53, Proto: flow.UDP}},
+	})
+	x.SetSlice(kube.Slice{
+		Namespace: "kube-system", Name: "kube-dns-x", Service: "kube-dns", Ports: []kube.Port{{Port: 53, Proto: flow.UDP}},
+		Endpoints: []kube.Endpoint{{Addr: addr("10.0.0.53"), Pod: "coredns-1"}},
+	})
+	query := func(resolver, answering string) flow.Record {
+		r := flow.Record{Proto: flow.UDP, Start: now, End: now + second, NAT: flow.DNAT, Node: "node-0", Sampling: 1}
+		r.Src.Addr, r.Src.Port = addr("10.0.0.1"), 40000
+		r.Dst.Addr, r.Dst.Port, r.Backend.Addr, r.Backend.Port = addr(resolver), 53, addr(answering), 53
+		if resolver == answering {
+			r.NAT = 0
+		}
+		r.DNS = &flow.DNS{Name: "api.shop.svc.cluster.local", Type: "A"}
+		return r
+	}
+	b := columns.NewBuilder(columns.Queries(), 2)
+	b.Append([]flow.Record{query("10.96.0.10", "10.0.0.53"), query("203.0.113.7", "203.0.113.7")})
+	batch := b.NewBatch()
+	defer batch.Release()
+	named, err := enrich.NewNamer(x).Name("dns", batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer named.Release()
+	for name, want := range map[string][2]string{
+		"dns.name": {"api.shop.svc.cluster.local", "api.shop.svc.cluster.local"},
+		"src.kind": {"Pod", "Pod"}, "src.namespace": {"shop", "shop"}, "src.name": {"web", "web"}, "src.workload.kind": {"Deployment", "Deployment"},
+		"src.workload.name": {"web", "web"}, "src.node": {"node-0", "node-0"}, "src.zone": {"a", "a"},
+		"dst.kind": {"Service", "External"}, "dst.namespace": {"kube-system", ""}, "dst.name": {"kube-dns", ""}, "dst.subnet": {"", "office"},
+		"backend.kind": {"Pod", "External"}, "backend.name": {"coredns-1", ""}, "backend.workload.name": {"coredns", ""},
+		"backend.service": {"kube-dns", ""}, "backend.node": {"node-1", ""}, "backend.subnet": {"", "office"},
+	} {
+		field, ok := flow.FieldByName(name)
+		if !ok {
+			t.Fatalf("no field %s", name)
+		}
+		texts := columns.TextsOf(named, field)
+		for row := range want {
+			if got := texts.Value(row); got != want[row] {
+				t.Errorf("row %d: %s is %q, want %q", row, name, got, want[row])
+			}
+		}
+	}
+}
+
 // BenchmarkName tells what naming and pricing cost per record, and how many questions to the index: where a few speak, of
 // whom some need a look at each port and time, and where each address of a batch is another pod's.
 func BenchmarkName(b *testing.B) {
