@@ -18,6 +18,8 @@ mount -t tracefs tracefs /sys/kernel/tracing
 mount -t bpf bpf /sys/fs/bpf
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ifconfig lo up
+# An emulated processor is late with what it receives: floods are not to lose packets in its queue (1,000 by default).
+echo 100000 >/proc/sys/net/core/netdev_max_backlog
 # Busybox's own takes a module that another process is loading for a loaded one.
 [ -e /usr/sbin/modprobe ] || ln -s /bin/busybox /usr/sbin/modprobe
 echo /usr/sbin/modprobe >/proc/sys/kernel/modprobe
