@@ -54,6 +54,10 @@ var suites = []suite{
 		tests: []string{"TestDNS", "TestDNSRetries", "TestDNSNames"},
 	},
 	{
+		name: "drops", pkg: "internal/agent", limit: 5 * time.Minute, short: true,
+		tests: []string{"TestDrops", "TestDropsTranslated"},
+	},
+	{
 		name: "seine", pkg: "cmd/seine", limit: 8 * time.Minute,
 		tests: []string{
 			"TestBackendShown", "TestKernelWithoutBTF", "TestKilledAgentIsReplaced", "TestSignals", "TestTwoAgents",
