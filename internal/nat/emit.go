@@ -70,9 +70,12 @@ func (t *Table) join(end flow.Time, last bool) {
 		t.house(o, t.lookup(o))
 	}
 	t.held.clear()
-	for o := range t.pending.all() {
-		if young(o) {
-			t.welcome(o)
+	// What was seen behind a translation tells whose an opening packet in front of it is.
+	for _, behind := range []bool{true, false} {
+		for o := range t.pending.all() {
+			if young(o) && t.isBehind(o) == behind {
+				t.welcome(o)
+			}
 		}
 	}
 	t.pending.clear()

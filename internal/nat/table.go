@@ -293,10 +293,9 @@ func (c *connection) sentOpening(o *Observation) bool {
 }
 
 // mayBeUsedAgain tells whether the observation opens a use of the connection's tuple that may have an entry of its own: no
-// packet of this interval, and none before, has shown that its opening packet is the connection's. Where births are told
-// they decide, as no packet is told by itself whose it is.
+// packet of this interval, and none before, has shown that its opening packet is the connection's.
 func (c *connection) mayBeUsedAgain(o *Observation) bool {
-	if !c.tracked || c.start != 0 || !o.Opened[Up] && !o.Opened[Down] || c.sentOpening(o) {
+	if !c.tracked || !o.Opened[Up] && !o.Opened[Down] || c.sentOpening(o) {
 		return false
 	}
 	for i := range c.uses {
@@ -306,6 +305,13 @@ func (c *connection) mayBeUsedAgain(o *Observation) bool {
 	}
 	again := o.Opened[Up] && o.ISN[Up] == c.isn || o.Opened[Down] && o.ISN[Down] == c.isn
 	return c.opened != 0 && !again || len(c.uses) > 0
+}
+
+// isBehind tells whether an observation bears a translated connection's addresses behind the translation, which are seldom
+// another's too.
+func (t *Table) isBehind(o *Observation) bool {
+	c := t.lookup(o)
+	return c != nil && c.tracked && o.face() != faceOf(c.entry.OrigSrc, c.entry.OrigDst, o.Proto)
 }
 
 // countedAt tells whether the connection's counters came from the observation's interface before.

@@ -79,6 +79,26 @@ func TestReuseAtAnIntervalsEnd(t *testing.T) {
 	play(t, host{}).with(old, opening().syn(1)).gives(dnatLine + "6/4 vethC dnat conntrack")
 }
 
+// TestZoneToldLate has one tuple in two zones, each behind an interface of its own, at an interval's end: the second zone's
+// birth is told in the next.
+func TestZoneToldLate(t *testing.T) {
+	one, two := toBackend.inZone(1), toOther.inZone(2)
+	permute([]sight{
+		seen(client, service).on(vethC).sent(5).got(4).syn(1).at(901, 960),
+		seen(client, backend).on(eth0).sent(5).got(4).syn(1).at(902, 960),
+		seen(client, service).on(vethS).sent(1).syn(2).at(970, 970),
+	}, func(order []sight) {
+		s := play(t, host{}).with(learnt(one).born(900))
+		for _, o := range order {
+			s.with(o)
+		}
+		s.gives("TCP 10.0.1.1:40000>10.96.0.1:80>10.0.2.1:8080 zone 1 5/4 vethC dnat conntrack")
+		s.with(learnt(two).born(-30), seen(client, service).on(vethS).sent(6).got(4).at(5, 90),
+			seen(client, otherBackend).on(eth1).sent(7).got(4).syn(2).at(1, 90))
+		s.endsWith("TCP 10.0.1.1:40000>10.96.0.1:80>10.0.2.2:8080 zone 2 7/4 vethS dnat conntrack")
+	})
+}
+
 // TestLateEndOfAnOldLife sees the last packets of a connection in the interval in which its tuple is used again.
 func TestLateEndOfAnOldLife(t *testing.T) {
 	s := play(t, host{})
