@@ -47,7 +47,7 @@ func main() {
 	flag.BoolVar(&o.write, "write", false, "renew "+reference)
 	flag.BoolVar(&o.guests, "guests", false, "leave out the host's own kernel, whose tests go test has run")
 	flag.IntVar(&o.jobs, "jobs", 0, "virtual machines at a time (default: as memory and processors permit)")
-	flag.DurationVar(&o.limit, "limit", 25*time.Minute, "the longest that one run of a kernel may take, and after which nothing is run again")
+	flag.DurationVar(&o.limit, "limit", 25*time.Minute, "the longest that one run of a kernel may take")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
@@ -81,7 +81,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	m := &matrix{options: o, cache: cache, work: work, out: newPrinter(os.Stdout), began: time.Now()}
+	m := &matrix{options: o, cache: cache, work: work, out: newPrinter(os.Stdout)}
 	if err := m.prepare(ctx, wanted); err != nil {
 		return err
 	}
