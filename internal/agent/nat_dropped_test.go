@@ -146,7 +146,7 @@ func runDropped(t *testing.T, c *testkit.Cluster, kind testkit.RuleKind, tt *dro
 // attempt is what is told of one connection.
 type attempt struct {
 	records []flow.Record
-	// most is the largest number of records in one interval.
+	// most is the largest number of records in one interval with one backend: each SYN may be led to another.
 	most    int
 	drops   uint64
 	timeout bool
@@ -181,7 +181,7 @@ func (d *dropWatch) watch(t *testing.T, node *testkit.NS) (stop func()) {
 func (d *dropWatch) take(batch []flow.Record) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := make(map[netip.AddrPort]int)
+	now := make(map[[2]netip.AddrPort]int)
 	for i := range batch {
 		r := &batch[i]
 		client := r.Src.AddrPort()
@@ -193,8 +193,9 @@ func (d *dropWatch) take(batch []flow.Record) error {
 			k = &attempt{}
 			d.attempts[client] = k
 		}
-		now[client]++
-		k.most = max(k.most, now[client])
+		way := [2]netip.AddrPort{client, r.Backend.AddrPort()}
+		now[way]++
+		k.most = max(k.most, now[way])
 		k.records = append(k.records, *r)
 		k.drops += r.FwdFaults.DropPackets
 		k.timeout = k.timeout || r.TCP.Connect == flow.ConnectTimeout
