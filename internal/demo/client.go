@@ -14,8 +14,12 @@ import (
 	"time"
 )
 
-// callTimeout bounds one call, including the look-up of the name.
-const callTimeout = 3 * time.Second
+// callTimeout bounds one call, including the look-up of the name, and connectTimeout each connect, as an HTTP client goes on
+// connecting for a request that was given up.
+const (
+	callTimeout    = 3 * time.Second
+	connectTimeout = 2 * time.Second
+)
 
 // client makes calls: to names, through the cluster's DNS, or to addresses.
 type client struct {
@@ -98,7 +102,7 @@ func (c *client) dial(ctx context.Context, network, hostPort string, f family) (
 			return nil, err
 		}
 	}
-	var d net.Dialer
+	d := net.Dialer{Timeout: connectTimeout}
 	return d.DialContext(ctx, network, net.JoinHostPort(host, port))
 }
 

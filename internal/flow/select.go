@@ -48,30 +48,44 @@ func SelectFields(names []string) ([]*Field, error) {
 	for i, name := range names {
 		f, ok := fieldsByName[name]
 		if !ok {
-			return nil, fmt.Errorf("select field %q: unknown; did you mean %q? (seine fields lists all)", name, NearestName(fields, name))
+			return nil, fmt.Errorf("select field %q: unknown; %sseine fields lists all", name, DidYouMean(fields, name))
 		}
 		selected[i] = f
 	}
 	return selected, nil
 }
 
-// NearestName returns the name of one of the fields that holds the name, or else the one with the smallest edit distance.
-func NearestName(fields []*Field, name string) string {
-	for _, f := range fields {
-		if strings.Contains(f.Name, name) {
-			return f.Name
-		}
+// DidYouMean asks whether the nearest name of a field was meant, with a space at its end; it is empty where none is near.
+func DidYouMean(fields []*Field, name string) string {
+	if near := NearestName(fields, name); near != "" {
+		return fmt.Sprintf("did you mean %q? ", near)
 	}
+	return ""
+}
+
+// NearestName returns the name of one of the fields that a mistyped name is likely for: with one letter in three wrong at
+// most, else one that holds the name. It is empty where there is none.
+func NearestName(fields []*Field, name string) string {
 	best := slices.MinFunc(fields, func(a, b *Field) int {
 		return editDistance(a.Name, name) - editDistance(b.Name, name)
 	})
-	return best.Name
+	if editDistance(best.Name, name) <= min(len(name), maxName)/3 {
+		return best.Name
+	}
+	for _, f := range fields {
+		if len(name) > 2 && strings.Contains(f.Name, name) {
+			return f.Name
+		}
+	}
+	return ""
 }
+
+// maxName is as much of a name as is compared.
+const maxName = 64
 
 // editDistance is the Levenshtein distance in bytes. Names beyond maxName count as that long,
 // so that the work is bounded whatever a user sends.
 func editDistance(a, b string) int {
-	const maxName = 64
 	b = b[:min(len(b), maxName)]
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -79,8 +79,14 @@ type Finding struct {
 	Until *time.Time `json:"until,omitempty"`
 	// Pod is the one pod of the server that is to blame, where others of it are well.
 	Pod string `json:"pod,omitempty"`
-	// DropReason is why the kernel dropped most of the packets, where the finding is of drops.
-	DropReason string `json:"drop_reason,omitempty"`
+	// DNSName is the name that most of the queries are for, where it is of queries that failed.
+	DNSName string `json:"dns_name,omitempty"`
+	// DropReason is why a kernel dropped most of the packets, where that is what the finding is of, or the reason for it, and
+	// DropNodes which nodes did.
+	DropReason string   `json:"drop_reason,omitempty"`
+	DropNodes  []string `json:"drop_nodes,omitempty"`
+	// Explains counts what was found beside it, and follows from it.
+	Explains []Explained `json:"explains,omitempty"`
 	// Filter selects in CEL the records of the dataset that are behind it.
 	Filter  string `json:"filter"`
 	Dataset string `json:"dataset"`
@@ -89,6 +95,13 @@ type Finding struct {
 	Affected float64 `json:"affected"`
 	// Edges are those that the finding stands for, where it is wider than one.
 	Edges []EdgeFinding `json:"edges,omitempty"`
+}
+
+// Explained is how many edges have a finding of another rule, or of the same, that follows from one.
+type Explained struct {
+	Rule  string `json:"rule"`
+	Edges int    `json:"edges"`
+	noun  string
 }
 
 // EdgeFinding is what was found at one edge.
@@ -193,6 +206,7 @@ type check struct {
 	findings []*finding
 	edges    map[Edge]bool
 	nodes    map[string]bool
+	behind   backends
 	rules    int
 	notes    []string
 }
@@ -208,18 +222,24 @@ type finding struct {
 	since, until time.Time
 	// always says that it was so from the begin of the baseline.
 	always bool
-	// pod is the one pod that is to blame.
-	pod string
+	// pod is the one pod that is to blame, and podNode where it is.
+	pod, podNode string
+	// name is the one that most DNS queries are for.
+	name string
 	// judged is how many edges a cause has that could be judged.
 	judged int
-	// why is the reason of most drops.
-	why string
+	// at is the node that reports what happened there, empty for findings of others.
+	at string
+	// drops is what kernels dropped.
+	drops dropped
+	// consequences follow from a node's finding; those of edges are at the edges.
+	consequences []consequence
 	// steady says that traffic came all through the baseline.
 	steady bool
 }
 
 func (c *check) all(ctx context.Context) error {
-	c.edges, c.nodes = make(map[Edge]bool), make(map[string]bool)
+	c.edges, c.nodes, c.behind = make(map[Edge]bool), make(map[string]bool), make(backends)
 	for _, dataset := range c.settings.datasets() {
 		for _, step := range []func(context.Context, string) error{c.byEdge, c.byNode} {
 			if err := step(ctx, dataset); err != nil {
@@ -227,7 +247,13 @@ func (c *check) all(ctx context.Context) error {
 			}
 		}
 	}
-	c.consequences(c.judged)
+	order := c.settings.names()
+	slices.SortStableFunc(c.judged, func(a, b judged) int {
+		return cmp.Compare(slices.Index(order, a.rule.Name), slices.Index(order, b.rule.Name))
+	})
+	if err := c.relate(ctx); err != nil {
+		return err
+	}
 	for _, j := range c.judged {
 		if err := c.explain(ctx, j); err != nil {
 			return err
@@ -241,7 +267,10 @@ func (c *check) all(ctx context.Context) error {
 	if err := c.findPods(ctx); err != nil {
 		return err
 	}
-	return c.findReasons(ctx)
+	if err := c.findNames(ctx); err != nil {
+		return err
+	}
+	return c.findDrops(ctx)
 }
 
 // compare puts the gravest first, and of equal ones those that affect more.
@@ -286,7 +315,8 @@ func (f *finding) told(p Periods) Finding {
 		Baseline: known(v.baseline), Unit: f.rule.Unit, Filter: joined(f.filter, f.rule.Rows), Dataset: f.rule.Dataset,
 		Volume: v.now.volume(), Affected: v.now.bad(),
 	}
-	told.Since, told.Until, told.Pod, told.DropReason = moment(f.since), moment(f.until), f.pod, f.why
+	told.Since, told.Until, told.Pod, told.DropReason = moment(f.since), moment(f.until), f.pod, most(f.drops.reasons)
+	told.DNSName, told.DropNodes, told.Explains = f.name, f.drops.where(), f.explained()
 	if f.subject.Kind != edgeSubject {
 		for _, e := range f.edges {
 			told.Edges = append(told.Edges, EdgeFinding{e.edge.Src, e.edge.Dst, e.verdict.value, known(e.verdict.baseline)})

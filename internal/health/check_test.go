@@ -198,12 +198,12 @@ func TestFindings(t *testing.T) {
 			*r = unanswered(*r, flow.ConnectTimeout)
 			r.FwdFaults.Retransmits = 2
 		}
-	}, "critical connect-timeout: shop/checkout → payments: 33 % of connects time out since 14:10 (0 % in the hour before)")
+	}, "critical connect-timeout: shop/checkout → payments: 33 % of connects time out (100 of 300) since 14:10 (0 % in the hour before); also: retransmits on 1 edge")
 	f("timeouts at one pod", 10, func(_ int, r *flow.Record) {
 		if to(r, "payments") && r.Backend.Node == "worker-1" {
 			*r = unanswered(*r, flow.ConnectTimeout)
 		}
-	}, "critical connect-timeout: shop/checkout → payments: 33 % of connects time out, at pod payments-1 alone, since 14:10 (0 % in the hour before)")
+	}, "critical connect-timeout: shop/checkout → payments: 33 % of connects time out (100 of 300), at pod payments-1 on node worker-1 alone, since 14:10 (0 % in the hour before)")
 	f("one failure", 10, func(i int, r *flow.Record) {
 		if to(r, "payments") && i == 0 && r.End == 0 {
 			*r = unanswered(*r, flow.ConnectTimeout)
@@ -214,7 +214,7 @@ func TestFindings(t *testing.T) {
 			*r = unanswered(*r, flow.ConnectUnreachable)
 			r.NAT, r.Backend = 0, r.Dst
 		}
-	}, "critical service-without-endpoints: shop/checkout → payments: connects fail, as the Service has no endpoints since 14:15")
+	}, "critical service-without-endpoints: shop/checkout → payments: connects fail, as the Service has no ready endpoints (100 of 100) since 14:15")
 	f("refused by a Service for all clients", 15, func(i int, r *flow.Record) {
 		if i%6 < 3 {
 			*r = connect(pod([]string{"frontend", "visitor", "batch"}[i%3], 1), pod("payments", 1+i/6%2))
@@ -222,17 +222,17 @@ func TestFindings(t *testing.T) {
 				*r = unanswered(*r, flow.ConnectRefused)
 			}
 		}
-	}, "critical connect-refused: shop/payments: 45 % of connects are refused, for 3 of 4 clients, since 14:05 (0 % in the hour before)")
+	}, "critical connect-refused: shop/payments: 45 % of connects are refused (270 of 600), for 3 of 4 clients, since 14:05 (0 % in the hour before)")
 	f("segments lost on the way to a node", 15, func(_ int, r *flow.Record) {
 		if r.Backend.Node == "worker-2" && r.Src.Node == "worker-1" {
 			r.FwdFaults.Retransmits = 1
 		}
-	}, "warning retransmits: to node worker-2: 2.5 % of segments are sent again since 14:05 (0 % in the hour before)")
+	}, "warning retransmits: to node worker-2: 2.5 % of segments are sent again (225 of 9000), on 3 edges, since 14:05 (0 % in the hour before)")
 	f("drops at a node", 15, func(_ int, r *flow.Record) {
 		if r.Src.Node == "worker-1" {
 			r.FwdFaults.DropPackets, r.Drop.Reason = 1, "NETFILTER_DROP"
 		}
-	}, "warning drops: node worker-1: 5 % of packets are dropped by the kernel by a rule of nftables or iptables (NETFILTER_DROP) since 14:05 (0 % in the hour before)")
+	}, "warning drops: node worker-1: 5 % of packets are dropped (450 of 9000) by a rule of nftables or iptables (NETFILTER_DROP), on 3 edges, since 14:05 (0 % in the hour before)")
 	f("refused, with drops at the closed port, and connects that no packet was counted of", 10, func(i int, r *flow.Record) {
 		if to(r, "payments") {
 			*r = unanswered(*r, flow.ConnectRefused)
@@ -241,34 +241,34 @@ func TestFindings(t *testing.T) {
 				r.NAT, r.Backend = 0, r.Dst
 			}
 		}
-	}, "critical connect-refused: shop/checkout → payments: 67 % of connects are refused since 14:10 (0 % in the hour before)")
+	}, "critical connect-refused: shop/checkout → payments: 67 % of connects are refused (200 of 300) since 14:10 (0 % in the hour before)")
 	f("slow backend", 8, func(_ int, r *flow.Record) {
 		if to(r, "payments") || to(r, "checkout") {
 			r.TCP.Lifetime += 400_000
 		}
-	}, "warning slow-connections: shop/checkout → payments: connections last 404.5 ms (p50) since 14:12 (5.0 ms in the hour before); 1 more edge waits for it")
+	}, "warning slow-connections: shop/checkout → payments: the median connection lasts 404.5 ms since 14:12 (5.0 ms in the hour before); also: slow connections on 1 more edge")
 	f("slow path", 15, func(_ int, r *flow.Record) {
 		if to(r, "payments") {
 			r.TCP.RTT, r.TCP.Handshake = 30_400, 30_300
 		}
 	},
-		"critical slow-handshake: shop/checkout → payments: connecting takes 30.3 ms (p90) since 14:05 (300 µs in the hour before)",
-		"critical slow-network: shop/checkout → payments: the round-trip time (p90) is 30.4 ms since 14:05 (400 µs in the hour before)")
+		"critical slow-network: shop/checkout → payments: the round-trip time (p90) is 30.4 ms since 14:05 (400 µs in the hour before); "+
+			"also: slow handshakes on 1 edge")
 	f("resets", 10, func(i int, r *flow.Record) {
 		if to(r, "payments") && i%2 == 0 {
 			r.TCP.Resets, r.TCP.ResetBy = 1, flow.ResetByServer
 		}
-	}, "warning resets-by-server: shop/checkout → payments: the server resets 33 % of connections since 14:10 (0 % in the hour before)")
+	}, "warning resets-by-server: shop/checkout → payments: the server resets 33 % of connections (100 of 300) since 14:10 (0 % in the hour before)")
 	f("a server that does not read", 10, func(_ int, r *flow.Record) {
 		if to(r, "payments") {
 			r.RevFaults.ZeroWindows = 2
 		}
-	}, "warning server-stalls: shop/checkout → payments: the server takes no data in 13 % of its segments since 14:10 (0 % in the hour before)")
+	}, "warning server-stalls: shop/checkout → payments: the server takes no data in 13 % of its segments (400 of 3000) since 14:10 (0 % in the hour before)")
 	f("a full queue", 10, func(_ int, r *flow.Record) {
 		if to(r, "payments") {
 			r.TCP.ListenDrops = 1
 		}
-	}, "critical accept-queue-full: shop/checkout → payments: the server's queue is full for 67 % of connects since 14:10 (0 % in the hour before)")
+	}, "critical accept-queue-full: shop/checkout → payments: the server's accept queue is full for 67 % of connects (200 of 300) since 14:10 (0 % in the hour before)")
 	f("a node that falls silent", 15, func(_ int, r *flow.Record) {
 		if r.Node == "worker-2" {
 			r.Node = "worker-1"
@@ -306,17 +306,17 @@ func TestDNS(t *testing.T) {
 		if i%2 == 0 {
 			d.RCode, d.Latency = flow.DNSTimeout, 0
 		}
-	}, "critical dns-timeout: shop/dns: 33 % of DNS queries time out, for all 3 clients, at pod dns-1 alone, since 14:10 (0 % in the hour before)")
+	}, "critical dns-timeout: shop/dns: 33 % of DNS queries time out (300 of 900), for all 3 clients, at pod dns-1 on node worker-1 alone, since 14:10 (0 % in the hour before)")
 	f("failing", func(i int, d *flow.DNS) {
 		if i%4 < 2 {
 			d.RCode = "SERVFAIL"
 		}
-	}, "critical dns-failure: shop/dns: 33 % of DNS queries fail, for all 3 clients, since 14:10 (0 % in the hour before)")
+	}, "critical dns-failure: shop/dns: 33 % of DNS queries fail (300 of 900), for all 3 clients, for checkout, since 14:10 (0 % in the hour before)")
 	f("denying", func(i int, d *flow.DNS) {
 		if i%3 == 0 {
 			d.RCode = "NXDOMAIN"
 		}
-	}, "warning dns-nxdomain: shop/frontend → dns: 73 % of DNS queries are for names that do not exist since 14:10 (20 % in the hour before)")
+	}, "warning dns-nxdomain: shop/frontend → dns: 73 % of DNS queries are for names that do not exist (220 of 300), for checkout, since 14:10 (20 % in the hour before)")
 	f("slow", func(_ int, d *flow.DNS) { d.Latency += 300_000 },
 		"critical dns-slow: shop/dns: DNS answers take 299.6 ms (p90), for all 3 clients, since 14:10 (700 µs in the hour before)")
 }
@@ -353,7 +353,7 @@ func TestOver(t *testing.T) {
 	})
 	s.fill(8, 0, 60, calls)
 	s.check().expect(t,
-		"info connect-refused: shop/checkout → payments: 27 % of connects are refused from 14:08 to 14:12 (0 % in the hour before)")
+		"info connect-refused: shop/checkout → payments: 27 % of connects are refused (80 of 300) from 14:08 to 14:12 (0 % in the hour before)")
 }
 
 func TestStopped(t *testing.T) {
@@ -365,8 +365,8 @@ func TestStopped(t *testing.T) {
 	r.fill(75, 16, 60, calls)
 	r.fill(16, 0, 60, func(i int) flow.Record { return calls(i - i%3) })
 	r.check().expect(t,
-		"warning traffic-stopped: shop/checkout → payments: traffic fell to 0 B/s since 14:04 (1.9 KiB/s in the hour before)",
-		"warning traffic-stopped: shop/payments → inventory: traffic fell to 0 B/s since 14:04 (1.9 KiB/s in the hour before)")
+		"warning traffic-stopped: shop/checkout → payments: traffic fell to 0 B/s since 14:04 (1.9 KiB/s in the hour before); "+
+			"also: stopped traffic on 1 more edge")
 }
 
 // TestStoppedByRefusals expects one finding where the server that refuses calls no one any more.
@@ -374,6 +374,6 @@ func TestStoppedByRefusals(t *testing.T) {
 	s := newStage(t)
 	s.fill(75, 15, 60, calls)
 	s.fill(15, 0, 60, func(i int) flow.Record { return unanswered(calls(i-i%3), flow.ConnectRefused) })
-	s.check().expect(t, "critical connect-refused: shop/frontend → checkout: 100 % of connects are refused since 14:05 (0 % in the hour before); "+
-		"2 more edges are slow or silent by it")
+	s.check().expect(t, "critical connect-refused: shop/frontend → checkout: 100 % of connects are refused (900 of 900) since 14:05 "+
+		"(0 % in the hour before); also: stopped traffic on 2 edges")
 }

@@ -13,11 +13,14 @@ type edgeState struct {
 	judged  bool
 	found   bool
 	verdict verdict
-	// waiting are edges that have it because their server waits for this one.
-	waiting []*edgeState
-	// following are edges of other rules that have their finding because of this one.
-	following []*edgeState
+	// explained says that the finding follows from another, or is told with it.
+	explained bool
+	// consequences are what follows from the finding.
+	consequences []consequence
 }
+
+// stands says whether there is a finding that follows from no other.
+func (s *edgeState) stands() bool { return s.found && !s.explained }
 
 // byEdge applies the rules on edges of a dataset.
 func (c *check) byEdge(ctx context.Context, dataset string) error {
@@ -25,8 +28,7 @@ func (c *check) byEdge(ctx context.Context, dataset string) error {
 	if len(rules) == 0 {
 		return nil
 	}
-	behind := make(backends)
-	now, before, err := pairOf(ctx, c, &question{dataset: dataset, rules: rules, keys: edgeKeys, limit: maxEdges}, behind.edgeOf)
+	now, before, err := pairOf(ctx, c, &question{dataset: dataset, rules: rules, keys: edgeKeys, limit: maxEdges}, c.behind.edgeOf)
 	if err != nil {
 		return err
 	}
@@ -36,28 +38,10 @@ func (c *check) byEdge(ctx context.Context, dataset string) error {
 			c.edges[e] = true
 		}
 	}
-	silent := make(map[string]map[Edge]bool)
 	for i, rule := range rules {
-		states := statesOf(rule, c.periods, i, now, before)
-		for _, s := range states {
-			s.found = s.found && !silent[rule.Name][s.edge]
-		}
-		rule.silence(states, silent)
-		c.judged = append(c.judged, judged{rule, states, behind})
+		c.judged = append(c.judged, judged{rule, statesOf(rule, c.periods, i, now, before)})
 	}
 	return nil
-}
-
-// silence notes the edges of which other rules say nothing, since this one says more.
-func (r *Rule) silence(states []*edgeState, silent map[string]map[Edge]bool) {
-	for _, name := range r.Instead {
-		if silent[name] == nil {
-			silent[name] = make(map[Edge]bool)
-		}
-		for _, s := range states {
-			silent[name][s.edge] = silent[name][s.edge] || s.found
-		}
-	}
 }
 
 // pairOf asks for the period and for the baseline. The facts are by subject, in the order of the rules.

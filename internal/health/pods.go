@@ -33,11 +33,13 @@ func (c *check) podsOf(ctx context.Context, dataset string, asked []*finding) er
 		return nil
 	}
 	q := &question{
-		dataset: dataset, keys: append(slices.Clone(edgeKeys), "backend.name"), from: c.periods.From, to: c.periods.To,
+		dataset: dataset, keys: append(slices.Clone(edgeKeys), "backend.name", "backend.node"), from: c.periods.From, to: c.periods.To,
 		limit: maxEdges, filter: c.with(anyOf(asked)),
 	}
 	q.add(asked)
+	q.tellNodes(asked)
 	pods := make([]map[string]Facts, len(asked))
+	nodes := make(map[string]string)
 	_, err := c.ask(ctx, q, func(row answerRow) {
 		for i, f := range asked {
 			if !f.has(row) || row.text("backend.kind") != podKind {
@@ -47,11 +49,14 @@ func (c *check) podsOf(ctx context.Context, dataset string, asked []*finding) er
 				pods[i] = make(map[string]Facts)
 			}
 			name := row.text("backend.name")
+			nodes[row.text("backend.namespace")+"/"+name] = row.text("backend.node")
 			pods[i][name] = pods[i][name].plus(row.facts(f.rule))
 		}
 	})
 	for i, f := range asked {
-		f.pod = culprit(pods[i])
+		if f.pod = culprit(pods[i]); f.pod != "" {
+			f.podNode = nodes[f.namespace()+"/"+f.pod]
+		}
 	}
 	return err
 }
@@ -71,4 +76,12 @@ func culprit(pods map[string]Facts) string {
 		return ""
 	}
 	return worst
+}
+
+// namespace is that of the server.
+func (f *finding) namespace() string {
+	if f.subject.Dst == nil {
+		return ""
+	}
+	return f.subject.Dst.Namespace
 }

@@ -91,6 +91,9 @@ func (r *Rule) increase() string {
 // describe writes what the rule means and measures.
 func (r *Rule) describe(b *strings.Builder) {
 	fmt.Fprintf(b, "\n## %s\n\n%s\n\n", r.Name, r.Doc)
+	for _, e := range explains(r.Name) {
+		fmt.Fprintf(b, "- explains, %s: `%s`\n", e.scope(), strings.Join(e.Rules, "`, `"))
+	}
 	for _, line := range []struct{ name, value string }{
 		{"bad", r.Bad},
 		{"bad, server to client", r.BadBack},
@@ -103,4 +106,16 @@ func (r *Rule) describe(b *strings.Builder) {
 			fmt.Fprintf(b, "- %s: `%s`\n", line.name, line.value)
 		}
 	}
+}
+
+// scope says where an effect follows, in words.
+func (e *Effect) scope() string {
+	words := "at " + string(e.Where)
+	if e.ByNode {
+		words = "where a node is to blame, " + words
+	}
+	if e.AtLeast > 0 {
+		words += ", from " + amount(e.AtLeast, shareUnit) + " on"
+	}
+	return words
 }

@@ -56,8 +56,7 @@ type Rule struct {
 	Name string `json:"name"`
 	// Doc says what it means, and where to look.
 	Doc string `json:"doc"`
-	// Says is the finding's sentence after the subject; {value} stands for what was found, {why} for the reason
-	// of most drops.
+	// Says is the finding's sentence after the subject; {value} stands for what was found.
 	Says string `json:"-"`
 	// Dataset is what is asked, By what of it is looked at one by one.
 	Dataset string   `json:"dataset"`
@@ -74,13 +73,14 @@ type Rule struct {
 	AllReports bool `json:"all_reports,omitempty"`
 	// AtReporter says that Bad happened on the node that reports it, so that this node is to blame, and not one at an end.
 	AtReporter bool `json:"at_reporter,omitempty"`
-	// Chained says that a server has it, too, while it waits for others: those are to blame.
-	Chained bool `json:"chained,omitempty"`
-	// Stops and Slows say that who has it calls others no more, or waits for it while it is called itself: see consequence.go.
-	Stops bool `json:"stops,omitempty"`
-	Slows bool `json:"slows,omitempty"`
-	// Instead are rules that say less about an edge where this one found something.
-	Instead []string `json:"instead,omitempty"`
+	// Noun is what findings are called where another explains them, in the plural.
+	Noun string `json:"-"`
+	// OfPath says that it is a fault of ways rather than of servers, so that nodes are looked at first.
+	OfPath bool `json:"of_path,omitempty"`
+	// ByDrops says that packets which a kernel dropped may be the reason, so that those are looked for.
+	ByDrops bool `json:"by_drops,omitempty"`
+	// Explains are the findings that follow from this one. They are filled from the table of relations.
+	Explains []Effect `json:"explains,omitempty"`
 	// Value is what Growth judges, where the baseline's is at most Below, in the unit; 0 is any.
 	Value string  `json:"value,omitempty"`
 	Below float64 `json:"below,omitempty"`

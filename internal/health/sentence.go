@@ -1,8 +1,10 @@
 package health
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,54 +28,130 @@ func (s Subject) String() string {
 	return s.Src.String()
 }
 
-// sentence says what was found.
+// sentence says what was found: whom it is about, what and how much, where, since when, how it was before, why, and what
+// follows from it.
 func (f *finding) sentence(p Periods) string {
-	v := &f.verdict
-	says := strings.ReplaceAll(f.rule.Says, "{value}", amount(v.value, f.rule.Unit))
-	says = strings.ReplaceAll(says, "{why}", f.reason())
 	subject := f.subject.String()
 	if f.subject.Kind == nodeSubject && (f.rule.By == ByNode || f.rule.AtReporter) {
 		subject = "node " + f.subject.Src.Name
 	}
-	at := f.width()
-	if f.pod != "" {
-		at += ", at pod " + f.pod + " alone,"
-	} else if at != "" {
+	says := strings.ReplaceAll(f.rule.Says, "{value}", amount(f.verdict.value, f.rule.Unit))
+	says += f.counts()
+	if f.rule.Name == dropsRule {
+		says += f.droppedAt() + f.drops.reason()
+	}
+	at := f.width() + f.place()
+	if at != "" {
 		at += ","
 	}
-	return fmt.Sprintf("%s: %s%s%s%s%s", subject, says, at, f.when(p), f.compared(p), f.wake())
+	return subject + ": " + says + at + f.when(p) + f.compared(p) + f.why() + f.wake()
+}
+
+// counts are the numbers behind a share.
+func (f *finding) counts() string {
+	if f.rule.Form != Share {
+		return ""
+	}
+	return " (" + whole(f.verdict.now.bad()) + " of " + whole(f.verdict.now.volume()) + ")"
 }
 
 // width says for how many clients of a server it is so, or to how many servers of a client.
 func (f *finding) width() string {
-	format := map[string]string{
-		serviceSubject: ", for %s clients", resolverSubject: ", for %s clients", workloadSubject: ", to %s that it calls",
+	words := map[string]struct{ many, both string }{
+		serviceSubject:  {", for %s clients", ", for both clients"},
+		resolverSubject: {", for %s clients", ", for both clients"},
+		workloadSubject: {", to %s servers that it calls", ", to both servers that it calls"},
+		nodeSubject:     {", on %s edges", ", on both edges"},
 	}[f.subject.Kind]
-	if format == "" || f.judged == 0 {
+	found := len(f.edges)
+	switch {
+	case words.many == "" || f.judged == 0:
 		return ""
+	case f.subject.Kind == nodeSubject:
+		return fmt.Sprintf(words.many, strconv.Itoa(found))
+	case found == f.judged && found == 2:
+		return words.both
+	case found == f.judged:
+		return fmt.Sprintf(words.many, "all "+strconv.Itoa(found))
 	}
-	n := fmt.Sprintf("%d of %d", len(f.edges), f.judged)
-	if len(f.edges) == f.judged {
-		n = fmt.Sprintf("all %d", f.judged)
-	}
-	return fmt.Sprintf(format, n)
+	return fmt.Sprintf(words.many, fmt.Sprintf("%d of %d", found, f.judged))
 }
 
-// wake says how many edges wait for this, or are slow or silent since it is so.
-func (f *finding) wake() string {
-	waiting, following := 0, 0
-	for _, e := range f.edges {
-		waiting, following = waiting+len(e.waiting), following+len(e.following)
+// place names the pod that is to blame.
+func (f *finding) place() string {
+	switch {
+	case f.pod == "" && f.name != "":
+		return ", for " + f.name
+	case f.pod == "":
+		return ""
+	case f.podNode == "":
+		return ", at pod " + f.pod + " alone"
 	}
-	return plural(waiting, "; 1 more edge waits for it", "; %d more edges wait for it") +
-		plural(following, "; 1 more edge is slow or silent by it", "; %d more edges are slow or silent by it")
+	return ", at pod " + f.pod + " on node " + f.podNode + " alone"
+}
+
+// droppedAt names the nodes that drop packets, where the finding is not of a node.
+func (f *finding) droppedAt() string {
+	if f.at != "" {
+		return ""
+	}
+	return several(f.drops.where(), " on node ", " on nodes ")
+}
+
+// why says which kernels dropped the packets of what fails, and by what.
+func (f *finding) why() string {
+	if f.rule.Name == dropsRule || f.drops.packets == 0 {
+		return ""
+	}
+	return "; packets are dropped" + f.droppedAt() + f.drops.reason()
+}
+
+// explained counts the edges of what follows, by rule, in the order of the rules.
+func (f *finding) explained() []Explained {
+	edges, rules := make(map[*Rule]map[Edge]bool), []*Rule{}
+	var visit func([]consequence)
+	visit = func(all []consequence) {
+		for _, one := range all {
+			if edges[one.rule] == nil {
+				edges[one.rule] = make(map[Edge]bool)
+				rules = append(rules, one.rule)
+			}
+			edges[one.rule][one.state.edge] = true
+			visit(one.state.consequences)
+		}
+	}
+	visit(f.consequences)
+	for _, e := range f.edges {
+		visit(e.consequences)
+	}
+	slices.SortFunc(rules, func(a, b *Rule) int {
+		return cmp.Or(-cmp.Compare(len(edges[a]), len(edges[b])), cmp.Compare(a.Name, b.Name))
+	})
+	var all []Explained
+	for _, r := range rules {
+		all = append(all, Explained{Rule: r.Name, Edges: len(edges[r]), noun: r.Noun})
+	}
+	return all
+}
+
+// wake says what follows from it.
+func (f *finding) wake() string {
+	var parts []string
+	for _, e := range f.explained() {
+		if e.Rule == dropsRule && f.drops.packets > 0 {
+			continue // They are told as the reason.
+		}
+		where := plural(e.Edges, "1 edge", "%d edges")
+		if e.Rule == f.rule.Name {
+			where = plural(e.Edges, "1 more edge", "%d more edges")
+		}
+		parts = append(parts, e.noun+" on "+where)
+	}
+	return several(parts, "; also: ", "; also: ")
 }
 
 func plural(n int, one, many string) string {
-	switch n {
-	case 0:
-		return ""
-	case 1:
+	if n == 1 {
 		return one
 	}
 	return fmt.Sprintf(many, n)
@@ -92,12 +170,18 @@ func (f *finding) when(p Periods) string {
 	return ""
 }
 
-// compared says how it was before.
+// compared says how it was before, or that nothing is known of then.
 func (f *finding) compared(p Periods) string {
-	if math.IsNaN(f.verdict.baseline) || p.scale() == 0 || !strings.Contains(f.rule.Says, "{value}") {
+	before := span(p.BaselineTo.Sub(p.BaselineFrom)) + " before"
+	switch {
+	case !strings.Contains(f.rule.Says, "{value}"):
 		return ""
+	case p.scale() == 0:
+		return " (with nothing before to compare)"
+	case math.IsNaN(f.verdict.baseline):
+		return " (not seen in the " + before + ")"
 	}
-	return fmt.Sprintf(" (%s in the %s before)", amount(f.verdict.baseline, f.rule.Unit), span(p.BaselineTo.Sub(p.BaselineFrom)))
+	return fmt.Sprintf(" (%s in the %s)", amount(f.verdict.baseline, f.rule.Unit), before)
 }
 
 // clock is a time of day, in this machine's zone: with seconds where steps are shorter than a minute, and with the day
@@ -140,6 +224,9 @@ func amount(x float64, unit string) string {
 	}
 	return digits(x) + " " + unit
 }
+
+// whole is a count.
+func whole(x float64) string { return strconv.FormatFloat(x, 'f', 0, 64) }
 
 // digits is a number with as many digits as people want to read.
 func digits(x float64) string {

@@ -22,7 +22,7 @@ type Settings struct {
 func DefaultSettings() *Settings {
 	s := &Settings{Rules: slices.Clone(rules)}
 	for i := range s.Rules {
-		s.Rules[i].Enabled = true
+		s.Rules[i].Enabled, s.Rules[i].Explains = true, explains(s.Rules[i].Name)
 	}
 	return s
 }
@@ -36,6 +36,16 @@ func (s *Settings) rules(dataset string, by Grouping) []*Rule {
 		}
 	}
 	return some
+}
+
+// rule is the enabled one of a name, nil if there is none.
+func (s *Settings) rule(name string) *Rule {
+	for i := range s.Rules {
+		if r := &s.Rules[i]; r.Enabled && r.Name == name {
+			return r
+		}
+	}
+	return nil
 }
 
 // datasets are those that enabled rules ask.

@@ -74,20 +74,34 @@ func TestRules(t *testing.T) {
 	names := make(map[string]bool)
 	for i := range rules {
 		r := &rules[i]
-		if names[r.Name] || r.Name == "" || r.Doc == "" || r.Says == "" || r.Unit == "" {
+		if names[r.Name] || r.Name == "" || r.Doc == "" || r.Says == "" || r.Noun == "" || r.Unit == "" {
 			t.Errorf("rule %+v lacks something, or its name is not its own", r)
 		}
 		names[r.Name] = true
 		if err := r.compile(); err != nil {
 			t.Errorf("rule %s: %v", r.Name, err)
 		}
-		for _, name := range r.Instead {
-			if later := slices.IndexFunc(rules, func(o Rule) bool { return o.Name == name }); later <= i {
-				t.Errorf("rule %s stands in for %s, which does not come after it", r.Name, name)
-			}
-		}
 		if r.Info == nil && r.Warning == nil && r.Critical == nil {
 			t.Errorf("rule %s has no threshold", r.Name)
+		}
+	}
+}
+
+// TestRelations expects causes and effects to be rules, and of those at edges the cause before the effect, so that nothing
+// follows from itself by a detour.
+func TestRelations(t *testing.T) {
+	names := DefaultSettings().names()
+	for _, r := range relations {
+		for _, cause := range r.causes {
+			for _, effect := range r.Rules {
+				first, second := slices.Index(names, cause), slices.Index(names, effect)
+				switch {
+				case first < 0 || second < 0:
+					t.Errorf("%s explains %s: one is not a rule", cause, effect)
+				case !r.ByNode && first >= second:
+					t.Errorf("%s explains %s, but does not stand before it", cause, effect)
+				}
+			}
 		}
 	}
 }

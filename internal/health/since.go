@@ -51,6 +51,7 @@ func (c *check) traceAll(ctx context.Context, dataset string, by Grouping, trace
 		q.keys = []string{"node"}
 	}
 	q.add(traced)
+	q.tellNodes(traced)
 	series := make([]map[int64]Facts, len(traced))
 	_, err := c.ask(ctx, q, func(row answerRow) {
 		for i, f := range traced {
@@ -88,8 +89,18 @@ func (f *finding) has(row answerRow) bool {
 	if f.rule.By == ByNode {
 		return row.text("node") == f.subject.Src.Name
 	}
+	if f.at != "" && row.text("node") != f.at {
+		return false
+	}
 	edge := edgeOf(row)
 	return slices.ContainsFunc(f.edges, func(s *edgeState) bool { return s.edge == edge })
+}
+
+// tellNodes groups by the reporting node, too, where a finding is of what happened at one.
+func (q *question) tellNodes(findings []*finding) {
+	if !slices.Contains(q.keys, "node") && slices.ContainsFunc(findings, func(f *finding) bool { return f.at != "" }) {
+		q.keys = append(slices.Clone(q.keys), "node")
+	}
 }
 
 // buckets are all of the time, also those without rows.

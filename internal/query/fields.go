@@ -41,7 +41,7 @@ func findFields(d *columns.Dataset, member string, names []string) ([]*flow.Fiel
 }
 
 func didYouMean(d *columns.Dataset, name string) string {
-	return fmt.Sprintf("did you mean %q? /api/v1/fields and seine fields list all", flow.NearestName(d.All, name))
+	return flow.DidYouMean(d.All, name) + "/api/v1/fields and seine fields list all"
 }
 
 // otherDataset says where a field is that the dataset does not have.

@@ -113,7 +113,7 @@ func TestFilterErrors(t *testing.T) {
 	f(`src.namespace ==`, SyntaxError, place{1, 17, 16}, "unexpected end of the filter", "conditions look like")
 	f(`src.name == 'a`, SyntaxError, place{1, 13, 12}, "token recognition error", "conditions look like")
 	f(`total.bytes > 9999999999999999999`, SyntaxError, place{1, 15, 14}, "invalid int literal", "")
-	f(`src.nam == "x"`, UnknownName, place{1, 1, 0}, `called "src.nam"`, `did you mean "src.namespace"?`)
+	f(`src.nam == "x"`, UnknownName, place{1, 1, 0}, `called "src.nam"`, `did you mean "src.name"?`)
 	f("src.name == \"a\" &&\n  src.prt == 1", UnknownName, place{2, 3, 21}, `called "src.prt"`, `did you mean "src.port"?`)
 	f(`src.name == "Zürich" && bad`, UnknownName, place{1, 25, 24}, `called "bad"`, "/api/v1/fields")
 	f(`src == "x"`, UnknownName, place{1, 1, 0}, `called "src"`, "")
