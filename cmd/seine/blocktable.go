@@ -23,6 +23,9 @@ type blockTable struct {
 	bold    bool
 }
 
+// gap is between two columns.
+const gap = "  "
+
 // blockColumn is a column of a table: how a row's value is shown to people.
 type blockColumn struct {
 	title string
@@ -33,6 +36,15 @@ type blockColumn struct {
 
 func newBlockTable(to io.Writer, columns []blockColumn) *blockTable {
 	return &blockTable{to: to, columns: columns, bold: isTerminal(to) && os.Getenv("NO_COLOR") == ""}
+}
+
+// needs is how wide a column is for the rows of a block.
+func (c *blockColumn) needs(b *query.Block) int {
+	width := max(c.width, utf8.RuneCountInString(c.title))
+	for row := range b.Rows {
+		width = max(width, utf8.RuneCountInString(printable(c.text(b, row))))
+	}
+	return width
 }
 
 // Write writes the rows of a block, and before the first the titles.
@@ -84,7 +96,7 @@ func (t *blockTable) appendLine(dst []byte, cells []string) []byte {
 		} else {
 			dst = append(append(dst, cell...), space...)
 		}
-		dst = append(dst, "  "...)
+		dst = append(dst, gap...)
 	}
 	trimmed := strings.TrimRight(string(dst[start:]), " ")
 	return append(append(dst[:start], trimmed...), '\n')

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/seine-net/seine/internal/api/client"
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/query"
 )
@@ -84,18 +83,11 @@ func (f *flowsFlags) run(ctx context.Context, out, notes io.Writer, args []strin
 	if err != nil {
 		return err
 	}
+	l := listing{output: f.output, table: f.table, period: &f.period}
 	if f.follow {
-		return f.followed(ctx, c, request, out, notes)
+		return l.follow(ctx, c, request, out, notes)
 	}
-	answer, err := c.Query(ctx, request)
-	if err != nil {
-		return err
-	}
-	reverse(answer.Block)
-	if answer.Cut == "limit" {
-		answer.Truncated = false // The newest were asked for.
-	}
-	return writeAnswer(f.output, out, notes, answer, f.table(answer.Columns), &f.period)
+	return l.write(ctx, c, request, out, notes)
 }
 
 func (f *flowsFlags) request(args []string) (*query.Request, error) {
@@ -182,33 +174,4 @@ func endpointOf(b *query.Block, end string, row int) (e flow.Endpoint) {
 	}
 	e.Namespace, e.Name = text("namespace"), text("name")
 	return e
-}
-
-// reverse turns the rows around, so that the newest come last, where the next will be.
-func reverse(b *query.Block) {
-	for i := range b.Columns {
-		c := &b.Columns[i]
-		slices.Reverse(c.Texts)
-		slices.Reverse(c.Ints)
-		slices.Reverse(c.Floats)
-		slices.Reverse(c.Null)
-	}
-}
-
-// followed writes what is recorded from now on, and what was before, if asked for. What came while the earlier rows were
-// asked for is in both; it is written once.
-func (f *flowsFlags) followed(ctx context.Context, c *client.Client, request *query.Request, out, notes io.Writer) error {
-	w := &followWriter{flags: f, out: out, notes: notes, seen: make(map[string]int)}
-	begun := func() error {
-		if f.last == 0 {
-			return nil
-		}
-		answer, err := c.Query(ctx, request)
-		if err != nil {
-			return err
-		}
-		reverse(answer.Block)
-		return w.history(answer)
-	}
-	return c.Tail(ctx, request.Filter, request.Fields, begun, w.event)
 }

@@ -11,7 +11,7 @@ import (
 
 // followWriter writes the rows of a live stream as they come.
 type followWriter struct {
-	flags      *flowsFlags
+	listing    *listing
 	out, notes io.Writer
 	writer     blockWriter
 	// seen counts the rows of the history, which the stream may bring once more.
@@ -83,7 +83,7 @@ func take[T any](values []T, rows []int) []T {
 func (w *followWriter) write(b *query.Block) error {
 	if w.writer == nil {
 		var err error
-		if w.writer, err = newAnswerWriter(w.flags.output, w.out, b.Columns, w.flags.table(b.Columns)); err != nil {
+		if w.writer, err = newAnswerWriter(w.listing.output, w.out, b.Columns, w.listing.table(b.Columns)); err != nil {
 			return err
 		}
 	}

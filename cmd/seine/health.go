@@ -30,10 +30,11 @@ type healthFlags struct {
 	until          string
 	output, failOn string
 	edges          int
-	watch          bool
+	watch, rules   bool
 	every          time.Duration
-	// colour says that the output is a terminal which shows colours.
+	// colour says that the output is a terminal which shows colours, width how wide it is; 0 is no terminal.
 	colour bool
+	width  int
 }
 
 func newHealthCommand() *cobra.Command {
@@ -45,7 +46,8 @@ func newHealthCommand() *cobra.Command {
 			"gravest of them at the top, then the edges with most connects that failed. The filter is a condition in CEL.\n" +
 			"  seine health --last 5m --namespace shop\n" +
 			"  seine health --fail-on critical >/dev/null || page-me\n" +
-			"  seine health --watch",
+			"  seine health --watch\n" +
+			"  seine health --rules",
 		Args: atMostOne,
 	}, func(ctx context.Context, cmd *cobra.Command, args []string) error {
 		return f.run(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr(), append(args, "")[0])
@@ -60,6 +62,7 @@ func newHealthCommand() *cobra.Command {
 	s.StringVar(&f.until, "until", "", "end of the period, `WHEN`: how long ago, such as 2h, or a time such as 16:00 (default now)")
 	s.StringVar(&f.failOn, "fail-on", "", "end with 5 if there is a finding of this `SEVERITY` or graver, with --watch as soon as there is: critical, warning or info")
 	s.IntVar(&f.edges, "edges", 10, "list `N` edges below the findings in a table")
+	s.BoolVar(&f.rules, "rules", false, "list the rules with the thresholds in force, which --health-rules of the server changes, and look at nothing")
 	s.BoolVarP(&f.watch, "watch", "f", false, "look again and again, until interrupted")
 	s.DurationVar(&f.every, "every", 10*time.Second, "with --watch, the `TIME` between two looks")
 	s.StringVarP(&f.output, "output", "o", "table", "`HOW`: table, wide (values and filters, too), json (a finding a line) or csv")
@@ -86,7 +89,10 @@ func (f *healthFlags) run(ctx context.Context, out, notes io.Writer, filter stri
 	if err != nil {
 		return err
 	}
-	f.colour = isTerminal(out) && os.Getenv("NO_COLOR") == ""
+	if f.rules {
+		return f.listRules(ctx, c, out)
+	}
+	f.colour, f.width = isTerminal(out) && os.Getenv("NO_COLOR") == "", widthOf(out)
 	if f.watch {
 		return f.watched(ctx, c, parameters, out, notes)
 	}

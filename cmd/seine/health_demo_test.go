@@ -75,12 +75,16 @@ func (d *demoOnTerminal) press(key string) {
 	}
 }
 
-// period is how long a time the test looks at.
-const period = 15 * time.Second
+// period is how long a time the test looks at, and baseline how long nothing is wrong before every fault is tried.
+const (
+	period   = 15 * time.Second
+	baseline = time.Minute
+)
 
 // findings are those of the period, against all the time before; compared says whether there is enough of that.
 func (d *demoOnTerminal) findings() (found []health.Finding, compared bool) {
 	d.t.Helper()
+	time.Sleep(500 * time.Millisecond) // Each look costs the demo's processors something.
 	got := seine(d.t, "health", "--api", d.api, "--last", period.String(), "-o", "json")
 	if got.code != 0 {
 		return nil, false
@@ -113,6 +117,10 @@ func TestHealthOfDemo(t *testing.T) {
 		found, ok = d.findings()
 		return ok
 	})
+	if os.Getenv(everyFault) != "" {
+		time.Sleep(baseline) // Some faults are seen by what was before.
+		found, _ = d.findings()
+	}
 	if len(found) > 0 {
 		t.Errorf("the healthy demo is found ill: %q", sentences(found))
 	}
@@ -145,6 +153,11 @@ func (d *demoOnTerminal) checkFault(name, key string) {
 		return len(found) == 1 && found[0].Rule == want.rule &&
 			!slices.ContainsFunc(want.words, func(word string) bool { return !strings.Contains(found[0].Sentence, word) })
 	}
+	defer func() {
+		if d.t.Failed() {
+			d.t.Logf("%s, at last: %q", name, sentences(found))
+		}
+	}()
 	d.press(key)
 	since := time.Now()
 	d.await(name+" found", alone)

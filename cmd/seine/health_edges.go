@@ -49,8 +49,21 @@ func (f *healthFlags) writeEdges(ctx context.Context, c *client.Client, r client
 		return err
 	}
 	shown := firstRows(a.Block, f.edges)
-	if err := newBlockTable(out, edgeColumns(shown, recordedSeconds(ctx, c, report))).Write(shown); err != nil || shown.Rows == a.Rows {
+	columns := edgeColumns(shown, recordedSeconds(ctx, c, report))
+	fit := columns
+	if f.output == "table" {
+		fit = fitting(columns, shown, f.width)
+	}
+	if err := newBlockTable(out, fit).Write(shown); err != nil {
 		return err
+	}
+	if left := len(columns) - len(fit); left > 0 {
+		if _, err := fmt.Fprintf(out, "%d columns more have no room; -o wide shows them\n", left); err != nil {
+			return err
+		}
+	}
+	if shown.Rows == a.Rows {
+		return nil
 	}
 	more := ""
 	if a.Truncated {

@@ -34,6 +34,9 @@ func (f *healthFlags) write(ctx context.Context, c *client.Client, r client.Heal
 // severityColours are what findings are shown in on a terminal (ECMA-48, SGR).
 var severityColours = map[health.Severity]string{health.Critical: "\x1b[1;31m", health.Warning: "\x1b[33m", health.Info: "\x1b[36m"}
 
+// findingIndent is in front of all lines of a finding but the first.
+const findingIndent = "          "
+
 func (f *healthFlags) writeFindings(out io.Writer, report *api.Health) error {
 	var b strings.Builder
 	for i := range report.Findings {
@@ -42,9 +45,10 @@ func (f *healthFlags) writeFindings(out io.Writer, report *api.Health) error {
 		if f.colour {
 			severity = severityColours[one.Severity] + severity + "\x1b[0m"
 		}
-		fmt.Fprintf(&b, "%s  %s\n", severity, printable(one.Sentence))
+		lines := wrapped(printable(one.Sentence), max(0, f.width-len(findingIndent)))
+		fmt.Fprintf(&b, "%s  %s\n", severity, strings.Join(lines, "\n"+findingIndent))
 		if f.output == "wide" {
-			fmt.Fprintf(&b, "          %s: %s of %s; %s: %s\n", printable(one.Rule), plain(one.Affected), plain(one.Volume),
+			fmt.Fprintf(&b, findingIndent+"%s: %s of %s; %s: %s\n", printable(one.Rule), plain(one.Affected), plain(one.Volume),
 				printable(one.Dataset), printable(one.Filter))
 		}
 	}

@@ -49,14 +49,19 @@ func serve(t testing.TB, args ...string) *served {
 }
 
 // feed sends records as an agent does, and returns when they are stored.
-func (s *served) feed(records []flow.Record) {
+func (s *served) feed(records []flow.Record) { s.send((*wire.Sender).Sink, records) }
+
+// feedQueries is feed for DNS queries.
+func (s *served) feedQueries(records []flow.Record) { s.send((*wire.Sender).SinkQueries, records) }
+
+func (s *served) send(sink func(*wire.Sender, []flow.Record) error, records []flow.Record) {
 	s.t.Helper()
 	sender, err := wire.OpenSender(wire.SenderConfig{Server: s.agents, Node: "node-1", Version: "test", Drain: patience},
 		slog.New(slog.DiscardHandler))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := sender.Sink(records); err != nil {
+	if err := sink(sender, records); err != nil {
 		s.t.Fatal(err)
 	}
 	if err := sender.Close(); err != nil {

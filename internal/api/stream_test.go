@@ -40,7 +40,7 @@ func TestTail(t *testing.T) {
 	}
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
-	err := s.client.Tail(ctx, filter, fields, func() error { s.fill(records); return nil }, func(e client.Event) error {
+	err := s.client.Tail(ctx, "", filter, fields, func() error { s.fill(records); return nil }, func(e client.Event) error {
 		if e.Lost > 0 {
 			t.Errorf("%d rows lost", e.Lost)
 		}
@@ -93,7 +93,7 @@ func TestTailTellsLosses(t *testing.T) {
 		}
 		return nil
 	}
-	err := s.client.Tail(ctx, "primary || !primary", nil, begun, func(e client.Event) error {
+	err := s.client.Tail(ctx, "", "primary || !primary", nil, begun, func(e client.Event) error {
 		lost += e.Lost
 		if e.Rows != nil {
 			got += uint64(e.Rows.Rows)

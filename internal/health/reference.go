@@ -47,8 +47,7 @@ func WriteDocs(w io.Writer) error {
 	b.WriteString(docsBegin)
 	for i := range rules {
 		r := &rules[i]
-		fmt.Fprintf(&b, "| [`%s`](#%[1]s) | %s, %s | %s | %s | %s | %s | %s | %s | %s |\n", r.Name, r.Dataset, r.By, r.Form,
-			r.limit(r.Info), r.limit(r.Warning), r.limit(r.Critical), or(r.MinVolume), or(r.MinBad), r.increase())
+		fmt.Fprintf(&b, "| [`%s`](#%[1]s) | %s, %s | %s | %s |\n", r.Name, r.Dataset, r.By, r.Form, strings.Join(r.Limits(), " | "))
 	}
 	for i := range rules {
 		rules[i].describe(&b)
@@ -59,6 +58,14 @@ func WriteDocs(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// LimitNames are what Limits returns.
+var LimitNames = []string{"info", "warning", "critical", "volume", "bad", "increase"}
+
+// Limits are the thresholds in words, in the order of LimitNames, empty where the rule has none.
+func (r *Rule) Limits() []string {
+	return []string{r.limit(r.Info), r.limit(r.Warning), r.limit(r.Critical), or(r.MinVolume), or(r.MinBad), r.increase()}
 }
 
 // limit is a threshold in words.

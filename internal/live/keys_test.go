@@ -120,6 +120,36 @@ func TestSelectionFollowsItsRow(t *testing.T) {
 	}
 }
 
+// Where the list is scrolled the selected row stays on its line of the screen.
+func TestSelectionStaysOnItsLine(t *testing.T) {
+	s := newStage(t, healthy)
+	s.size(100, 9)
+	s.play(3)
+	s.press("e")
+	for range len(s.model.list) / 2 {
+		s.press("j")
+	}
+	line, moved := s.model.at-s.model.top, 0
+	for _, key := range []string{"s", "s", "s", "s", "s"} {
+		before := s.model.at
+		s.press(key)
+		s.frame()
+		if page := s.model.page(); s.model.at < page || s.model.at > len(s.model.list)-page {
+			line = s.model.at - s.model.top // There is no room.
+			continue
+		}
+		if got := s.model.at - s.model.top; got != line {
+			t.Errorf("after %q: on line %d, was on %d", key, got, line)
+		}
+		if s.model.at != before {
+			moved++
+		}
+	}
+	if moved == 0 {
+		t.Error("the row never moved: the test is void")
+	}
+}
+
 // The selected line is always on the screen.
 func TestSelectionIsVisible(t *testing.T) {
 	s := newStage(t, healthy)

@@ -223,12 +223,15 @@ func index(single bool) int {
 	return 0
 }
 
-// arrange makes the list anew and keeps the selection on its row.
+// arrange makes the list anew and keeps the selection on its row, and that on its line where the list is scrolled.
 func (m *model) arrange() {
 	pass := func(r *row) bool { return (!m.translated || translated(r)) && m.filter.match(r) }
 	m.list = arrange(m.list[:0], m.copies[index(m.single)], pass, orders[m.order], m.reverse)
 	if m.selected != nil {
 		if at := slices.IndexFunc(m.list, func(r *row) bool { return r.key == *m.selected }); at >= 0 {
+			if m.top > 0 { // At the top it is the first rows that are looked at.
+				m.top = max(1, m.top+at-m.at)
+			}
 			m.at = at
 		}
 	}

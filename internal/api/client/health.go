@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/seine-net/seine/internal/api"
+	"github.com/seine-net/seine/internal/health"
 )
 
 // HealthRequest says what to check, in words as GET /api/v1/health takes them; what is empty is the server's to choose.
@@ -23,4 +24,11 @@ func (c *Client) Health(ctx context.Context, r HealthRequest) (*api.Health, erro
 	}
 	told := new(api.Health)
 	return told, c.ask(ctx, http.MethodGet, "/api/v1/health", parameters, nil, told)
+}
+
+// HealthRules asks for the rules, with the thresholds in force.
+func (c *Client) HealthRules(ctx context.Context) ([]health.Rule, error) {
+	told := new(api.HealthRules)
+	err := c.ask(ctx, http.MethodGet, "/api/v1/health/rules", nil, nil, told)
+	return told.Rules, err
 }

@@ -26,8 +26,11 @@ type Event struct {
 
 // Tail follows rows as they are stored, until the context ends, the handler returns an error, or the stream breaks. Begun
 // is called once nothing that is stored from then on is missed.
-func (c *Client) Tail(ctx context.Context, filter string, fields []string, begun func() error, handle func(Event) error) error {
+func (c *Client) Tail(ctx context.Context, dataset, filter string, fields []string, begun func() error, handle func(Event) error) error {
 	parameters := make(url.Values)
+	if dataset != "" {
+		parameters.Set("dataset", dataset)
+	}
 	if filter != "" {
 		parameters.Set("filter", filter)
 	}
