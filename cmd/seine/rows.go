@@ -43,7 +43,8 @@ var queryRows = rowTable{
 	},
 	columns: []blockColumn{
 		named("TIME", "end", 12), named("OUTCOME", "dns.rcode", 8), named("LATENCY", "dns.latency", 8), named("TYPE", "dns.type", 5),
-		named("NAME", "dns.name", 34), {title: "CLIENT → RESOLVER", text: resolutionText},
+		named("NAME", "dns.name", 34),
+		{title: "CLIENT → RESOLVER", text: resolutionText},
 	},
 	wide: []string{"dns.retries", "dns.answers", "src.process.name", "node"},
 }
@@ -73,7 +74,8 @@ var dropRows = rowTable{
 	fields: append(slices.Clone(connectionFields), "total.drop_packets", "drop_reason", "node"),
 	columns: []blockColumn{
 		named("TIME", "end", 12), named("DROPPED", "total.drop_packets", 7), named("REASON", "drop_reason", 16), named("NODE", "node", 10),
-		named("PROTO", "proto", 6), {title: "CONNECTION", text: connectionText},
+		named("PROTO", "proto", 6),
+		{title: "CONNECTION", text: connectionText},
 	},
 	wide: []string{"drop_function", "iface", "tcp.flags", "tcp.connect"},
 }
