@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -74,6 +75,8 @@ type names struct {
 	namer   *enrich.Namer
 	pricer  *enrich.Pricer
 	loaded  string
+	// prices tells which prices count.
+	prices capture.Feature
 }
 
 // open reads what the flags name. A node follows itself alone; "" follows the cluster. Objects are there from the start.
@@ -88,6 +91,7 @@ func (f *nameFlags) open(node string, objects []kube.Object, log *slog.Logger) (
 	}
 	n := &names{index: kube.NewIndex(objects, kube.WithSubnets(subnets))}
 	n.namer, n.pricer = enrich.NewNamer(n.index), enrich.NewPricer(prices, &subnets)
+	n.prices = capture.Feature{Name: "prices", State: capture.Live, Means: f.prices, Detail: priced(prices)}
 	c := convert.New(f.labels)
 	if f.manifests != "" {
 		counts, err := manifest.Load(os.DirFS(f.manifests), n.index, c)
@@ -104,6 +108,17 @@ func (f *nameFlags) open(node string, objects []kube.Object, log *slog.Logger) (
 		}
 	}
 	return n, nil
+}
+
+// priced says where prices are from, as far as that is told.
+func priced(t *cost.Table) string {
+	switch {
+	case t.Source == "":
+		return "the file names no source"
+	case t.Checked == "":
+		return fmt.Sprintf("%s, of %s", t.Source, cmp.Or(t.Date, "no date"))
+	}
+	return fmt.Sprintf("%s, of %s; checked: %s", t.Source, t.Date, t.Checked)
 }
 
 func (f *nameFlags) readSubnets() (s kube.Subnets, err error) {
@@ -170,7 +185,7 @@ func (n *names) features() []capture.Feature {
 	if s.Forgotten > 0 {
 		about += fmt.Sprintf("; %d past holders had to be forgotten early", s.Forgotten)
 	}
-	var all []capture.Feature
+	all := []capture.Feature{n.prices}
 	if n.loaded != "" {
 		all = append(all, capture.Feature{Name: "names", State: capture.Live, Means: "manifests", Detail: n.loaded})
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seine-net/seine/internal/flow"
 )
@@ -82,8 +83,11 @@ func TestCostIsBounded(t *testing.T) {
 func TestPresets(t *testing.T) {
 	for _, name := range Presets() {
 		table, err := Load(name)
-		if err != nil || table.Source == "" || table.Date == "" {
+		if err != nil || table.Source == "" || table.Checked == "" {
 			t.Errorf("%s: %+v, %v", name, table, err)
+		}
+		if _, err := time.Parse(time.DateOnly, table.Date); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -37,6 +37,7 @@ type file struct {
 	Provider    string `json:"provider,omitempty"`
 	Source      string `json:"source,omitempty"`
 	Date        string `json:"date,omitempty"`
+	Checked     string `json:"checked,omitempty"`
 	Unit        string `json:"unit,omitempty"`
 	SameZone    *price `json:"same_zone,omitempty"`
 	CrossZone   *price `json:"cross_zone,omitempty"`
@@ -52,8 +53,8 @@ type price struct {
 
 // Table prices traffic.
 type Table struct {
-	// Source and Date say where the prices are from.
-	Source, Date string
+	// Source says where the prices are published, Date when they were last compared, Checked with what, and what was not.
+	Source, Date, Checked string
 	// perUnit has, for each class and direction, the price in pico-USD per unit of data.
 	perUnit [flow.InternetOut + 1]directions
 	unit    uint64
@@ -134,7 +135,7 @@ func (f file) table() (*Table, error) {
 	if unit == 0 {
 		return nil, fmt.Errorf("unit %q: want GB (10^9 bytes) or GiB (2^30 bytes)", f.Unit)
 	}
-	t := &Table{Source: f.Source, Date: f.Date, unit: unit}
+	t := &Table{Source: f.Source, Date: f.Date, Checked: f.Checked, unit: unit}
 	for _, p := range []struct {
 		name    string
 		price   *price

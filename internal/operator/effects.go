@@ -2,6 +2,7 @@ package operator
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -105,6 +106,9 @@ func withoutEffect(fc *flowcollector.FlowCollector) []string {
 			found[fmt.Sprintf("spec.agent.ebpf.features %s: %s", f, why)] = true
 		}
 	}
+	if why := filterWithout(ebpf(fc).FlowFilter); why != "" {
+		found["spec.agent.ebpf.flowFilter: "+why] = true
+	}
 	if fc.Spec.DeploymentModel == "Direct" {
 		found["spec.deploymentModel Direct: "+noKafka+", as with Service"] = true
 	}
@@ -117,6 +121,21 @@ func withoutEffect(fc *flowcollector.FlowCollector) []string {
 	}
 	slices.Sort(sorted)
 	return sorted
+}
+
+// filterWithout says what of a filter does nothing.
+func filterWithout(f *flowcollector.FlowFilter) string {
+	if f == nil {
+		return ""
+	}
+	own := !reflect.ValueOf(f.Rule).IsZero()
+	switch on := f.Enable != nil && *f.Enable; {
+	case !on && (own || len(f.Rules) > 0):
+		return "enable is not true"
+	case on && own && len(f.Rules) > 0:
+		return "beside rules, the conditions of the filter itself do nothing"
+	}
+	return ""
 }
 
 // walk calls f with the path of everything in an object that is no object with members itself. Lists count as a whole.

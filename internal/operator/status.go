@@ -131,5 +131,5 @@ func defaults(fc *flowcollector.FlowCollector) metav1.Condition {
 // shortened keeps a message within what a condition takes.
 func shortened(text string) string {
 	const most = 32000
-	return text[:min(len(text), most)]
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
 }
