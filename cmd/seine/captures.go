@@ -92,7 +92,7 @@ func (c *captures) reportOfOnly() wire.Report {
 }
 
 func reportOf(s agent.Status) wire.Report {
-	var r wire.Report
+	r := wire.Report{Addresses: s.Addresses[:min(len(s.Addresses), wire.MaxAddresses)]}
 	for _, l := range s.Losses {
 		if l.Lost() {
 			r.Losses = append(r.Losses, wire.Loss{Reason: l.Reason, Count: l.Count, Detail: l.Detail})

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	_ "golang.org/x/crypto/x509roots/fallback" // Public authorities, for where the system has none: a minimal image.
 )
 
 // version is set by the build.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
+	"github.com/seine-net/seine/internal/testkit"
 	"github.com/seine-net/seine/internal/wire"
 )
 
@@ -45,6 +47,42 @@ func TestServerAway(t *testing.T) {
 	}
 	f(1, 1, "1 records were not delivered to 127.0.0.1:1 (connection error")
 	f(0, 0, "server was never reached")
+}
+
+// TestMachinesCountOnce has agents on both machines of a connection and nobody who names them: one of the two records counts.
+func TestMachinesCountOnce(t *testing.T) {
+	s := &site{node: testkit.NewNS(t, "node"), peer: testkit.NewNS(t, "peer"), t: t}
+	lan := testkit.NewNS(t, "lan") // Between them, so that neither takes the other for a pod of its own.
+	testkit.Veth(s.node, "eth0", lan, "port1")
+	testkit.Veth(s.peer, "eth0", lan, "port2")
+	lan.Bridge("br0", "port1", "port2")
+	s.node.AddAddr("eth0", "10.77.0.1/24")
+	s.peer.AddAddr("eth0", "10.77.0.2/24")
+	s.server = netip.MustParseAddrPort("10.77.0.2:7")
+	s.peer.ServeUDP(s.server)
+	server := serve(t)
+	for name, space := range map[string]string{"machine-a": s.node.Path, "machine-b": s.peer.Path} {
+		start(t, "agent", "--netns", space, "--node", name, "--interval", "200ms", "--server", server.agents, "--server-plain").awaitReady(name)
+	}
+	server.await("both agents' reports", func() bool {
+		_, body := get(t, server.api+"/api/v1/status")
+		return strings.Count(body, `"name":"capture"`) >= 2
+	})
+	s.talk(s.server, 3)
+	var seen []record
+	server.await("the connection from both", func() bool {
+		seen = records(t, server.ask("flows", `dst.port == 7 && reporter in ["client", "server", "transit"]`, "-o", "json", "--last", "100").out)
+		nodes := make(map[string]bool)
+		for _, r := range seen {
+			nodes[r.Node] = true
+		}
+		return len(nodes) == 2
+	})
+	for _, r := range seen {
+		if r.Primary != (r.Node == "machine-a") {
+			t.Errorf("%+v: want the record of the client's machine alone to count", r)
+		}
+	}
 }
 
 // TestRefusedBeforeAttaching expects what is wrong with where records go to be told although no interface could be watched.

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/seine-net/seine/internal/capture"
@@ -23,6 +25,8 @@ type Status struct {
 	Losses   []capture.Loss     `json:"losses"`
 	Coverage []capture.Coverage `json:"coverage"`
 	Failed   map[string]string  `json:"failed,omitempty"`
+	// Addresses are the node's own by which other nodes may know it, sorted.
+	Addresses []netip.Addr `json:"addresses,omitempty"`
 }
 
 // MapUse tells how full the flow map is.
@@ -59,11 +63,28 @@ func (a *Agent) Status() Status {
 			Last: a.evictions.Last, LastTook: a.evictions.LastTook.Round(time.Microsecond).String(),
 		},
 		Losses: append(c.Losses, a.losses()...), Coverage: c.Coverage, Failed: c.Failed,
+		Addresses: a.addresses(),
 	}
 	if a.config.MoreFeatures != nil {
 		s.Features = append(s.Features, a.config.MoreFeatures()...)
 	}
 	return s
+}
+
+// addresses returns those of the host that are not for itself alone, as far as a report takes them.
+func (a *Agent) addresses() []netip.Addr {
+	host := a.host.Load()
+	if host == nil {
+		return nil
+	}
+	var all []netip.Addr
+	for addr := range *host {
+		if addr.IsGlobalUnicast() {
+			all = append(all, addr)
+		}
+	}
+	slices.SortFunc(all, netip.Addr.Compare)
+	return all
 }
 
 // losses adds to capture's what user space lost.

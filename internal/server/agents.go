@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -26,6 +27,9 @@ type agents struct {
 	byOrigin map[string]*agent
 	// streams is how many are open.
 	streams int
+	// byAddress leads from the addresses that agents say are their nodes' to the nodes; "" where two say so. It is nil until
+	// somebody asks, and when a report has changed.
+	byAddress map[netip.Addr]string
 	// gone are the losses of the agents that are forgotten, so that totals do not shrink.
 	gone losses
 }
@@ -91,6 +95,7 @@ func (a *agents) forget(node string, now time.Time) {
 func (a *agents) remove(known *agent) {
 	a.gone.addReport(known.report)
 	delete(a.byOrigin, known.Origin)
+	a.byAddress = nil
 }
 
 // Ingest keeps a batch; see wire.Session.
@@ -111,6 +116,9 @@ func (s *session) Ingest(ctx context.Context, d wire.Delivery) error {
 func (s *session) Report(r wire.Report) {
 	s.update(func(a *agent) {
 		r.Dropped = max(r.Dropped, a.report.Dropped)
+		if !slices.Equal(r.Addresses, a.report.Addresses) {
+			s.server.agents.byAddress = nil
+		}
 		a.report = r
 	})
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -26,13 +27,64 @@ func (a *agents) nodes(now time.Time) map[string]bool {
 	return all
 }
 
+// addresses returns which node has an address, by what the agents say of their own: for machines of which nobody else
+// tells. What two nodes have, as those inside of container bridges, is nobody's. The map must not be changed.
+func (a *agents) addresses() map[netip.Addr]string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.byAddress != nil {
+		return a.byAddress
+	}
+	a.byAddress = make(map[netip.Addr]string)
+	for _, known := range a.byOrigin {
+		for _, addr := range known.report.Addresses {
+			if other, taken := a.byAddress[addr]; taken && other != known.Node {
+				a.byAddress[addr] = ""
+				continue
+			}
+			a.byAddress[addr] = known.Node
+		}
+	}
+	return a.byAddress
+}
+
+// ends tells on which node one end of each row is.
+type ends struct {
+	node, addr columns.Texts
+	// byAddr has the node of each address of the dictionary, for rows whose end has no name.
+	byAddr []string
+}
+
+func newEnds(rows arrow.RecordBatch, node, addr *flow.Field, nodes map[netip.Addr]string) ends {
+	e := ends{node: columns.TextsOf(rows, node), addr: columns.TextsOf(rows, addr)}
+	if e.addr.Dictionary == nil || len(nodes) == 0 {
+		return e
+	}
+	e.byAddr = make([]string, e.addr.Dictionary.Len())
+	for code := range e.byAddr {
+		if a, err := netip.ParseAddr(e.addr.Dictionary.Value(code)); err == nil {
+			e.byAddr[code] = nodes[a.Unmap()]
+		}
+	}
+	return e
+}
+
+func (e *ends) of(row int) string {
+	if name := e.node.Value(row); name != "" || e.byAddr == nil {
+		return name
+	}
+	return e.byAddr[e.addr.Indices[row]]
+}
+
 var (
 	primaryField  = mustField("primary")
 	reporterField = mustField("reporter")
 	natField      = mustField("nat")
 	nodeField     = mustField("node")
 	srcNode       = mustField("src.node")
+	srcAddr       = mustField("src.addr")
 	backendNode   = mustField("backend.node")
+	backendAddr   = mustField("backend.addr")
 )
 
 func mustField(name string) *flow.Field {
@@ -52,7 +104,8 @@ func (s *Server) countOnce(_ string, rows arrow.RecordBatch) (arrow.RecordBatch,
 	}
 	watched := s.watched()
 	node := columns.TextsOf(rows, nodeField)
-	client, server := columns.TextsOf(rows, srcNode), columns.TextsOf(rows, backendNode)
+	addresses := s.agents.addresses()
+	client, server := newEnds(rows, srcNode, srcAddr, addresses), newEnds(rows, backendNode, backendAddr, addresses)
 	reporter, nat := columns.TextsOf(rows, reporterField), columns.TextsOf(rows, natField)
 	primary := columns.NumbersOf(rows, primaryField)
 	marks, changed := make([]bool, rows.NumRows()), false
@@ -62,7 +115,7 @@ func (s *Server) countOnce(_ string, rows arrow.RecordBatch) (arrow.RecordBatch,
 			continue
 		}
 		own := node.Value(i)
-		elsewhere := func(t *columns.Texts) bool { n := t.Value(i); return n != "" && n != own && watched(n) }
+		elsewhere := func(e *ends) bool { n := e.of(i); return n != "" && n != own && watched(n) }
 		if !isCounted(reporter.Value(i), nat.Value(i), elsewhere(&client), elsewhere(&server)) {
 			marks[i], changed = false, true
 		}

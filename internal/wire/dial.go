@@ -248,5 +248,8 @@ func (n networkOutlet) report(r Report) error {
 	for _, f := range r.Features {
 		report.Features = append(report.Features, &wirepb.Feature{Name: f.Name, State: f.State, Means: f.Means, Detail: f.Detail})
 	}
+	for _, a := range r.Addresses {
+		report.Addresses = append(report.Addresses, a.AsSlice())
+	}
 	return n.stream.Send(&wirepb.FromAgent{Message: &wirepb.FromAgent_Report{Report: report}})
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/apache/arrow-go/v18/arrow"
 )
@@ -38,6 +39,8 @@ type Report struct {
 	Losses   []Loss
 	Features []Feature
 	Dropped  uint64
+	// Addresses are the node's own by which other nodes may know it.
+	Addresses []netip.Addr
 }
 
 // Loss counts what is missing in records or less exact, by reason.

@@ -189,7 +189,13 @@ func TestReportsAreBounded(t *testing.T) {
 		r.Losses = append(r.Losses, &wirepb.Loss{Reason: "map_full", Detail: long}, nil)
 		r.Features = append(r.Features, &wirepb.Feature{Name: long, State: long, Means: long, Detail: long}, nil)
 	}
+	for range MaxAddresses {
+		r.Addresses = append(r.Addresses, nil, []byte("five."), []byte("four"))
+	}
 	got := reportOf(r)
+	if n := len(got.Addresses); n == 0 || n > MaxAddresses/2 {
+		t.Errorf("report has %d addresses; want the good ones among the first %d", n, MaxAddresses)
+	}
 	if len(got.Losses) != maxLosses || len(got.Features) != maxFeatures {
 		t.Errorf("report has %d losses and %d features, want %d and %d", len(got.Losses), len(got.Features), maxLosses, maxFeatures)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 	"unicode"
@@ -24,6 +25,9 @@ const (
 	maxReason   = 64
 	maxText     = 1024
 )
+
+// MaxAddresses bounds the addresses of a report.
+const MaxAddresses = 1024
 
 type serverStream = grpc.BidiStreamingServer[wirepb.FromAgent, wirepb.FromServer]
 
@@ -262,6 +266,11 @@ func reportOf(r *wirepb.Report) Report {
 		out.Features = append(out.Features, Feature{
 			clip(f.GetName(), maxName), clip(f.GetState(), maxName), clip(f.GetMeans(), maxName), clip(f.GetDetail(), maxText),
 		})
+	}
+	for _, b := range r.Addresses[:min(len(r.Addresses), MaxAddresses)] {
+		if a, ok := netip.AddrFromSlice(b); ok {
+			out.Addresses = append(out.Addresses, a.Unmap())
+		}
 	}
 	return out
 }

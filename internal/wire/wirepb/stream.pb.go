@@ -513,7 +513,9 @@ type Report struct {
 	Losses   []*Loss                `protobuf:"bytes,1,rep,name=losses,proto3" json:"losses,omitempty"`
 	Features []*Feature             `protobuf:"bytes,2,rep,name=features,proto3" json:"features,omitempty"`
 	// As Batch.dropped, up to now.
-	Dropped       uint64 `protobuf:"varint,3,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	Dropped uint64 `protobuf:"varint,3,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	// The node's own addresses by which other nodes may know it, 4 or 16 bytes each.
+	Addresses     [][]byte `protobuf:"bytes,4,rep,name=addresses,proto3" json:"addresses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -567,6 +569,13 @@ func (x *Report) GetDropped() uint64 {
 		return x.Dropped
 	}
 	return 0
+}
+
+func (x *Report) GetAddresses() [][]byte {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
 }
 
 // Loss counts, since the agent's start, what is missing in records or less exact.
@@ -838,11 +847,12 @@ const file_stream_proto_rawDesc = "" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x18\n" +
 	"\adataset\x18\x02 \x01(\tR\adataset\x12\x14\n" +
 	"\x05arrow\x18\x03 \x01(\fR\x05arrow\x12\x18\n" +
-	"\adropped\x18\x04 \x01(\x04R\adropped\"\x83\x01\n" +
+	"\adropped\x18\x04 \x01(\x04R\adropped\"\xa1\x01\n" +
 	"\x06Report\x12+\n" +
 	"\x06losses\x18\x01 \x03(\v2\x13.seine.wire.v1.LossR\x06losses\x122\n" +
 	"\bfeatures\x18\x02 \x03(\v2\x16.seine.wire.v1.FeatureR\bfeatures\x12\x18\n" +
-	"\adropped\x18\x03 \x01(\x04R\adropped\"L\n" +
+	"\adropped\x18\x03 \x01(\x04R\adropped\x12\x1c\n" +
+	"\taddresses\x18\x04 \x03(\fR\taddresses\"L\n" +
 	"\x04Loss\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x04R\x05count\x12\x16\n" +
