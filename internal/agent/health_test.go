@@ -225,17 +225,14 @@ func TestHealthFullQueue(t *testing.T) {
 	a := s.end(8007)
 	n := kernelCount(t, s.server, "TcpExtListenDrops")
 	again := kernelCount(t, s.client, "TcpRetransSegs")
-	// Which connection a segment was of is inferred; one that fits none is counted as such. One more is sometimes not told
-	// at all, which is a fault that is still to be found.
-	told := uint64(a.listenDrops)
-	for _, l := range s.agent.status.Losses {
-		if l.Reason == "listen_drops_unassigned" {
-			told += l.Count
+	want := fmt.Sprintf("fwd.retransmits=%d listen_drops=%d ok ok timeout timeout", again, n)
+	if got := a.troubles(); got != want || n == 0 {
+		t.Errorf("%q, want %q", got, want)
+		for _, l := range s.agent.status.Losses {
+			if l.Count > 0 {
+				t.Logf("lost: %s %d", l.Reason, l.Count)
+			}
 		}
-	}
-	want := fmt.Sprintf("fwd.retransmits=%d listen_drops=%d ok ok timeout timeout", again, a.listenDrops)
-	if got := a.troubles(); got != want || a.listenDrops < 2 || told > uint64(n) || told+1 < uint64(n) {
-		t.Errorf("%q, %d turned away in all, want %q, the kernel's %d", got, told, want, n)
 		s.dump(8007)
 	}
 	s.wantOwners(a, true, false)

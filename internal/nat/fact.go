@@ -65,12 +65,12 @@ const maxFacts = 1 << 18
 func (t *Table) AddFacts(batch []Fact) {
 	for i := range batch {
 		switch {
-		case !t.isOurs(&batch[i]):
-			t.stats.FactsForeign++
+		case len(t.facts)+len(t.listens) >= maxFacts:
+			t.stats.FactsDropped++
 		case batch[i].TurnedAway > 0:
 			t.listens = append(t.listens, listening{Fact: batch[i]})
-		case len(t.facts) >= maxFacts:
-			t.stats.FactsDropped++
+		case !t.isOurs(&batch[i]):
+			t.stats.FactsForeign++
 		default:
 			t.learnDying(&batch[i])
 			t.facts = append(t.facts, batch[i])
@@ -79,7 +79,8 @@ func (t *Table) AddFacts(batch []Fact) {
 }
 
 // isOurs tells whether a fact is from the node's own network namespace or that of one of its pods: several nodes may
-// share a kernel. A pod's namespace is known by its number, where the table was told those, and by its addresses.
+// share a kernel. A pod's namespace is known by its number, where the table was told those, and by its addresses. What a
+// listener tells is asked about at the interval's end, when all of these have been told.
 func (t *Table) isOurs(f *Fact) bool {
 	if t.config.NetNS == 0 || f.NetNS == t.config.NetNS {
 		return true

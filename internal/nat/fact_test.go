@@ -219,6 +219,18 @@ func TestFactsOfListeners(t *testing.T) {
 	f("not of those that were accepted", map[uint16]uint32{}, 1, turned(server, 1), halfOpen(1002),
 		func() word { w := socket(server, "10.0.1.1:1002", Passive, 9); w.f.NetNS = 7; return w }())
 	f("of another namespace", map[uint16]uint32{}, 0, func() word { w := turned(server, 3); w.f.NetNS = 8; return w }(), unanswered(1001, 2))
+	t.Run("told before the sockets of its namespace", func(t *testing.T) {
+		table := NewTable(Config{Locality: host{own: map[string]uint32{"10.0.2.1": vethS}}, NetNS: 1})
+		turned("0.0.0.0:8080", 2).tell(table, epoch)
+		w := socket(server, "10.0.1.1:1002", Passive, 9)
+		w.f.NetNS = 7
+		w.tell(table, epoch)
+		unanswered(1001, 2).tell(table, epoch)
+		r := finish(t, table, epoch+second, true)
+		if len(r) != 1 || r[0].TCP.ListenDrops != 2 {
+			t.Errorf("got %+v", r)
+		}
+	})
 	t.Run("told before its packets", func(t *testing.T) {
 		table := table()
 		turned(server, 2).tell(table, epoch)

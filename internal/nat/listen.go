@@ -25,35 +25,48 @@ func (s spaces) learn(f *Fact) {
 	}
 }
 
-// listening is what a listener turned away. It may be told before the packets are counted, after the flow map's swap:
-// then it waits an interval.
+// listening is what a listener turned away. It may be told before its packets are counted, which are the next interval's
+// when they came after the flow map's swap, and may wait one more for their translation.
 type listening struct {
 	Fact
-	waited bool
+	waited int
 }
+
+// listenWaits is the number of intervals that a listening fact waits.
+const listenWaits = 2
 
 // assignListens gives what listeners turned away to the interval's connections. What finds none is counted.
 func (t *Table) assignListens(last bool) {
 	waiting := t.listens[:0]
 	for i := range t.listens {
 		f := &t.listens[i]
-		left := f.TurnedAway
-		for _, halfOpen := range []bool{false, true} {
-			for _, c := range t.active {
-				if left > 0 && t.listensFor(&f.Fact, c) {
-					left -= c.turnAway(left, halfOpen)
-				}
-			}
+		ours := t.isOurs(&f.Fact)
+		if ours {
+			t.assignListen(&f.Fact)
 		}
-		switch f.TurnedAway = left; {
-		case left > 0 && !f.waited && !last:
-			f.waited = true
+		switch {
+		case f.TurnedAway > 0 && f.waited < listenWaits && !last:
+			f.waited++
 			waiting = append(waiting, *f)
+		case ours:
+			t.stats.ListensUnassigned += uint64(f.TurnedAway)
 		default:
-			t.stats.ListensUnassigned += uint64(left)
+			t.stats.FactsForeign++
 		}
 	}
+	clear(t.listens[len(waiting):])
 	t.listens = waiting
+}
+
+// assignListen takes from a listener's fact what it gives to connections: first to those whose SYN nobody answered.
+func (t *Table) assignListen(f *Fact) {
+	for _, halfOpen := range []bool{false, true} {
+		for _, c := range t.active {
+			if f.TurnedAway > 0 && t.listensFor(f, c) {
+				f.TurnedAway -= c.turnAway(f.TurnedAway, halfOpen)
+			}
+		}
+	}
 }
 
 // listensFor tells whether a connection is to a listener.
