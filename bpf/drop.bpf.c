@@ -15,6 +15,13 @@ char _license[] SEC("license") = "GPL v2";
 #define PROTO_SCTP 132
 #define IPV4_FRAGMENT_OFFSET 0x1fff
 #define IPV6_LENGTH 40
+#define IPV6_FRAGMENT_OFFSET 0xfff8
+#define PROTO_HOPOPTS 0
+#define PROTO_ROUTING 43
+#define PROTO_FRAGMENT 44
+#define PROTO_AH 51
+#define PROTO_DSTOPTS 60
+#define MAX_EXTENSION_HEADERS 8
 
 /* The tracepoint tells the reason (Linux 5.17). */
 const volatile bool config_drop_reason = false;
@@ -58,6 +65,7 @@ struct sk_buff___drop {
 	unsigned int len;
 	__be16 protocol;
 	__u16 network_header;
+	unsigned int tail;
 	unsigned int end;
 	unsigned char *head;
 } KERNEL_TYPE;
@@ -172,7 +180,19 @@ static __always_inline __u32 netns_of(struct sk_buff___drop *skb, __u32 *ifindex
 	return sk ? BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) : 0;
 }
 
-static __always_inline void read_transport(const unsigned char *at, struct drop_key *key)
+/* part is what is left of the packet's linear part, from the header in hand. */
+struct part {
+	const unsigned char *at;
+	const unsigned char *end;
+};
+
+/* take reads a header, as far as it lies in the linear part. */
+static __always_inline bool take(const struct part *p, void *to, __u32 n)
+{
+	return p->at + n <= p->end && !bpf_probe_read_kernel(to, n, p->at);
+}
+
+static __always_inline void read_transport(const struct part *p, struct drop_key *key)
 {
 	struct {
 		__be16 first;
@@ -181,7 +201,7 @@ static __always_inline void read_transport(const unsigned char *at, struct drop_
 	} h;
 	__u8 type;
 
-	if (bpf_probe_read_kernel(&h, sizeof(h), at))
+	if (!take(p, &h, sizeof(h)))
 		return;
 	if (has_ports(key->proto)) {
 		key->sport = bpf_ntohs(h.first);
@@ -195,43 +215,82 @@ static __always_inline void read_transport(const unsigned char *at, struct drop_
 }
 
 /* read_ipv4 and read_ipv6 return the length of the packet, or less if it cannot be read. */
-static __always_inline long read_ipv4(const unsigned char *at, struct drop_key *key)
+static __always_inline long read_ipv4(struct part *p, struct drop_key *key)
 {
 	struct ipv4_header ip;
 
-	if (bpf_probe_read_kernel(&ip, sizeof(ip), at) || ip.version_length >> 4 != 4)
+	if (!take(p, &ip, sizeof(ip)) || ip.version_length >> 4 != 4)
 		return -1;
 	key->src[10] = key->src[11] = key->dst[10] = key->dst[11] = 0xff;
 	__builtin_memcpy(key->src + 12, ip.src, 4);
 	__builtin_memcpy(key->dst + 12, ip.dst, 4);
 	key->proto = ip.proto;
+	p->at += (ip.version_length & 0xf) * 4;
 	if (!(bpf_ntohs(ip.fragment) & IPV4_FRAGMENT_OFFSET))
-		read_transport(at + (ip.version_length & 0xf) * 4, key);
+		read_transport(p, key);
 	return bpf_ntohs(ip.total_length);
 }
 
-static __always_inline long read_ipv6(const unsigned char *at, struct drop_key *key)
+static __always_inline bool is_extension(__u8 proto)
+{
+	return proto == PROTO_HOPOPTS || proto == PROTO_ROUTING || proto == PROTO_FRAGMENT ||
+	       proto == PROTO_AH || proto == PROTO_DSTOPTS;
+}
+
+/* skip_extensions moves behind IPv6's extension headers, and tells whether the transport header is
+ * there: a later fragment has none. */
+static __always_inline bool skip_extensions(struct part *p, struct drop_key *key)
+{
+	for (int i = 0; i < MAX_EXTENSION_HEADERS && is_extension(key->proto); i++) {
+		struct {
+			__u8 next;
+			__u8 length;
+			__be16 fragment;
+		} h;
+		__u8 proto = key->proto;
+
+		if (!take(p, &h, sizeof(h)))
+			return false;
+		key->proto = h.next;
+		if (proto == PROTO_FRAGMENT && (bpf_ntohs(h.fragment) & IPV6_FRAGMENT_OFFSET))
+			return false;
+		/* RFC 4302: in units of four bytes, less two. */
+		if (proto == PROTO_AH)
+			p->at += (h.length + 2) * 4;
+		else
+			p->at += proto == PROTO_FRAGMENT ? 8 : (h.length + 1) * 8;
+	}
+	return !is_extension(key->proto);
+}
+
+static __always_inline long read_ipv6(struct part *p, struct drop_key *key)
 {
 	struct ipv6_header ip;
 
-	if (bpf_probe_read_kernel(&ip, sizeof(ip), at) || ip.version >> 4 != 6)
+	if (!take(p, &ip, sizeof(ip)) || ip.version >> 4 != 6)
 		return -1;
 	__builtin_memcpy(key->src, ip.src, 16);
 	__builtin_memcpy(key->dst, ip.dst, 16);
 	key->proto = ip.proto;
-	read_transport(at + IPV6_LENGTH, key);
+	p->at += IPV6_LENGTH;
+	if (skip_extensions(p, key))
+		read_transport(p, key);
 	return IPV6_LENGTH + bpf_ntohs(ip.payload_length);
 }
 
 static __always_inline long read_packet(struct sk_buff___drop *skb, struct drop_key *key)
 {
-	const unsigned char *at = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
+	const unsigned char *head = BPF_CORE_READ(skb, head);
+	struct part p = {
+		.at = head + BPF_CORE_READ(skb, network_header),
+		.end = head + BPF_CORE_READ(skb, tail),
+	};
 	__be16 protocol = BPF_CORE_READ(skb, protocol);
 
 	if (protocol == bpf_htons(ETH_P_IP))
-		return read_ipv4(at, key);
+		return read_ipv4(&p, key);
 	if (protocol == bpf_htons(ETH_P_IPV6))
-		return read_ipv6(at, key);
+		return read_ipv6(&p, key);
 	return -1;
 }
 

@@ -1,10 +1,11 @@
 //go:build ignore
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /* This file contains the socket programs: they follow each TCP socket of the host, in every network
- * namespace, from connect, accept or listen until it is closed. Nothing runs per packet: an
- * iterator reads the sockets once an interval, and a socket that is closed is read as it goes. All
- * are raw tracepoints and iterators, which Linux has since 5.9 and whose arguments that are read
- * here are the same in all versions since. */
+ * namespace, from connect, accept or listen until it is closed, and each UDP socket from when it is
+ * made. Nothing runs per packet: an iterator reads the sockets once an interval, and a socket that
+ * is closed is read as it goes. TCP's are raw tracepoints and iterators, which Linux has since 5.9
+ * and whose arguments that are read here are the same in all versions since. UDP has no such
+ * tracepoints: its programs are those of a control group, the root. */
 
 #include "owner.h"
 
@@ -20,12 +21,17 @@ static __always_inline void count_socket_error(enum socket_error reason)
 }
 
 /* Other families number their protocols otherwise. */
-static __always_inline bool is_tcp(struct sock *sk)
+static __always_inline bool is_of(struct sock *sk, __u16 protocol)
 {
 	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 
 	return (family == AF_INET || family == AF_INET6) &&
-	       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP;
+	       BPF_CORE_READ(sk, sk_protocol) == protocol;
+}
+
+static __always_inline bool is_tcp(struct sock *sk)
+{
+	return is_of(sk, IPPROTO_TCP);
 }
 
 static __always_inline void mapped(struct addr *to, __be32 from)
@@ -263,17 +269,35 @@ int seine_sock_rst_out(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+/* queued_error is the errno of the last ICMP error in the socket's queue, 0 if there is none. */
+static __always_inline int queued_error(struct sock *sk)
+{
+	struct sk_buff___socket *last = BPF_CORE_READ(sk, sk_error_queue.prev);
+	struct sock_exterr_skb *e = (void *)&last->cb;
+
+	if ((void *)last == (void *)&sk->sk_error_queue || !bpf_core_field_exists(e->ee))
+		return 0;
+	return BPF_CORE_READ(e, ee.ee_errno);
+}
+
 /* inet_sk_error_report(sk), since Linux 5.14: a process that asks for the error takes it away
- * before it closes the socket. */
+ * before it closes the socket. One that is still busy connecting has it in the queue alone
+ * (net/ipv4/tcp_ipv4.c, tcp_v4_err). */
 SEC("raw_tp/inet_sk_error_report")
 int seine_sock_error(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct sock *sk = (void *)ctx->args[0];
 	__u64 key = (__u64)sk;
 	struct socket_facts *v = bpf_map_lookup_elem(&seine_sockets, &key);
+	int error;
 
-	if (v)
-		v->error = BPF_CORE_READ(sk, sk_err);
+	if (!v)
+		return 0;
+	error = BPF_CORE_READ(sk, sk_err);
+	if (!error && v->role == ROLE_ACTIVE && !v->established_ns)
+		error = queued_error(sk);
+	if (error)
+		v->error = error;
 	return 0;
 }
 
@@ -311,6 +335,22 @@ static __always_inline bool is_same(const struct socket_facts *v, const struct s
 	       v->tuple.dst.q[1] == now->tuple.dst.q[1];
 }
 
+/* tell_datagram tells a socket of UDP each time, as long as it is bound: nothing else tells that it
+ * is still there. */
+static __always_inline void tell_datagram(struct seq_file *to, struct sock *sk,
+					  const struct socket_facts *v)
+{
+	struct socket_facts report;
+
+	if (!is_of(sk, IPPROTO_UDP))
+		return;
+	report = *v;
+	report.last_ns = bpf_ktime_get_ns();
+	read_tuple(sk, &report);
+	if (report.tuple.sport)
+		bpf_seq_write(to, &report, sizeof(report));
+}
+
 /* Reads each socket that is followed, once an interval. */
 SEC("iter/bpf_map_elem")
 int seine_sock_tell(struct bpf_iter__bpf_map_elem *ctx)
@@ -322,6 +362,10 @@ int seine_sock_tell(struct bpf_iter__bpf_map_elem *ctx)
 	if (!key || !v)
 		return 0;
 	sk = (void *)*key;
+	if (v->role == ROLE_DATAGRAM) {
+		tell_datagram(ctx->meta->seq, sk, v);
+		return 0;
+	}
 	measure(sk, v, &report);
 	if (!is_news(v, &report))
 		return 0;
@@ -353,6 +397,18 @@ SUBPROGRAM adopt(struct sock *sk, __u32 state, struct task_struct *task)
 	return 0;
 }
 
+/* adopt_datagram follows a socket of UDP that was there before. */
+SUBPROGRAM adopt_datagram(struct sock *sk, struct task_struct *task)
+{
+	struct socket_facts v = {};
+
+	begin(&v, sk, ROLE_DATAGRAM);
+	v.start_ns = 0;
+	identify(&v.owner, task);
+	follow(sk, &v);
+	return 0;
+}
+
 /* Reads every open file: finds sockets older than the agent, and the owners that are not known. */
 SEC("iter/task_file")
 int seine_sock_find(struct bpf_iter__task_file *ctx)
@@ -368,11 +424,13 @@ int seine_sock_find(struct bpf_iter__task_file *ctx)
 		return 0;
 	socket = BPF_CORE_READ(file, private_data);
 	sk = BPF_CORE_READ(socket, sk);
-	if (!sk || !is_tcp(sk))
+	if (!sk || (!is_tcp(sk) && !(config_udp && is_of(sk, IPPROTO_UDP))))
 		return 0;
 	key = (__u64)sk;
 	v = bpf_map_lookup_elem(&seine_sockets, &key);
-	if (!v) {
+	if (!v && !is_tcp(sk)) {
+		adopt_datagram(sk, task);
+	} else if (!v) {
 		__u32 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 
 		if (state != STATE_CLOSE)
@@ -382,4 +440,53 @@ int seine_sock_find(struct bpf_iter__task_file *ctx)
 		v->changed = 1;
 	}
 	return 0;
+}
+
+/* socket_of returns the socket, which is the program's context itself (include/linux/bpf-cgroup.h,
+ * BPF_CGROUP_RUN_PROG_INET_SOCK). Verifiers that take no pointer to a context in a map's key take
+ * what is negated for a number. */
+static __always_inline struct sock *socket_of(struct bpf_sock *ctx)
+{
+	__u64 negated = (__u64)ctx;
+
+	asm volatile("%0 = -%0" : "+r"(negated));
+	return (struct sock *)-negated;
+}
+
+/* A process makes a socket; its addresses are not known yet. The program lets all pass. */
+SEC("cgroup/sock_create")
+int seine_udp_made(struct bpf_sock *ctx)
+{
+	struct sock *sk = socket_of(ctx);
+	struct socket_facts v = {};
+
+	if (ctx->protocol != IPPROTO_UDP)
+		return 1;
+	begin(&v, sk, ROLE_DATAGRAM);
+	identify_current(&v);
+	follow(sk, &v);
+	return 1;
+}
+
+/* A process closes a socket for good. */
+SEC("cgroup/sock_release")
+int seine_udp_closed(struct bpf_sock *ctx)
+{
+	struct sock *sk = socket_of(ctx);
+	__u64 key = (__u64)sk;
+	struct socket_facts report, *v;
+
+	if (ctx->protocol != IPPROTO_UDP)
+		return 1;
+	v = bpf_map_lookup_elem(&seine_sockets, &key);
+	if (!v)
+		return 1;
+	report = *v;
+	report.ended_in = STATE_CLOSE;
+	report.last_ns = bpf_ktime_get_ns();
+	read_tuple(sk, &report);
+	bpf_map_delete_elem(&seine_sockets, &key);
+	if (report.tuple.sport)
+		send(&report);
+	return 1;
 }

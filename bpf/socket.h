@@ -9,6 +9,7 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
 #define PF_KTHREAD 0x00200000
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
@@ -49,8 +50,25 @@ typedef struct {
 	int counter;
 } KERNEL_TYPE atomic_t;
 
+struct sk_buff___socket {
+	char cb[48];
+} KERNEL_TYPE;
+
+struct sk_buff_head {
+	struct sk_buff___socket *prev;
+} KERNEL_TYPE;
+
+struct sock_extended_err {
+	__u32 ee_errno;
+} KERNEL_TYPE;
+
+struct sock_exterr_skb {
+	struct sock_extended_err ee;
+} KERNEL_TYPE;
+
 struct sock {
 	struct sock_common __sk_common;
+	struct sk_buff_head sk_error_queue;
 	atomic_t sk_drops;
 	int sk_err;
 	__u16 sk_protocol;
@@ -157,10 +175,12 @@ enum socket_role {
 	ROLE_ACTIVE = 1,
 	ROLE_PASSIVE = 2,
 	ROLE_LISTENER = 3,
+	/* Of UDP: it may speak to one peer or to many. */
+	ROLE_DATAGRAM = 4,
 };
 
-/* owner is the process that connected, first read, or closed. cgroup is the key of its path in
- * seine_cgroups. */
+/* owner is the process that connected, first read, or closed; of UDP the one that made the socket.
+ * cgroup is the key of its path in seine_cgroups. */
 struct owner {
 	__u64 cgroup;
 	__u32 pid;
@@ -225,9 +245,11 @@ enum socket_error {
 const volatile bool config_tcp = false;
 /* Tell who owns a socket (Linux 5.9). */
 const volatile bool config_process = false;
+/* Follow sockets of UDP (Linux 5.9: BPF_CGROUP_INET_SOCK_RELEASE). */
+const volatile bool config_udp = false;
 
-/* Socket in the kernel's memory -> what is known of it, from connect or accept until it is closed.
- * When full, sockets are not followed, and counted. */
+/* Socket in the kernel's memory -> what is known of it, from connect or accept (UDP: from when it
+ * was made) until it is closed. When full, sockets are not followed, and counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);

@@ -81,6 +81,7 @@ const (
 	SocketSocketRoleROLE_ACTIVE   SocketSocketRole = 1
 	SocketSocketRoleROLE_PASSIVE  SocketSocketRole = 2
 	SocketSocketRoleROLE_LISTENER SocketSocketRole = 3
+	SocketSocketRoleROLE_DATAGRAM SocketSocketRole = 4
 )
 
 // Names of all BPF objects in the ELF.
@@ -100,6 +101,8 @@ const (
 	SocketProgSeineSockState  = "seine_sock_state"
 	SocketProgSeineSockSynack = "seine_sock_synack"
 	SocketProgSeineSockTell   = "seine_sock_tell"
+	SocketProgSeineUdpClosed  = "seine_udp_closed"
+	SocketProgSeineUdpMade    = "seine_udp_made"
 	SocketVarBtfDirection     = "btf_direction"
 	SocketVarBtfError         = "btf_error"
 	SocketVarBtfFilterFlag    = "btf_filter_flag"
@@ -111,6 +114,7 @@ const (
 	SocketVarBtfUncounted     = "btf_uncounted"
 	SocketVarConfigProcess    = "config_process"
 	SocketVarConfigTcp        = "config_tcp"
+	SocketVarConfigUdp        = "config_udp"
 )
 
 // LoadSocket returns the embedded CollectionSpec for Socket.
@@ -163,6 +167,8 @@ type SocketProgramSpecs struct {
 	SeineSockState  *ebpf.ProgramSpec `ebpf:"seine_sock_state"`
 	SeineSockSynack *ebpf.ProgramSpec `ebpf:"seine_sock_synack"`
 	SeineSockTell   *ebpf.ProgramSpec `ebpf:"seine_sock_tell"`
+	SeineUdpClosed  *ebpf.ProgramSpec `ebpf:"seine_udp_closed"`
+	SeineUdpMade    *ebpf.ProgramSpec `ebpf:"seine_udp_made"`
 }
 
 // SocketMapSpecs contains maps before they are loaded into the kernel.
@@ -191,6 +197,7 @@ type SocketVariableSpecs struct {
 	BtfUncounted   *ebpf.VariableSpec `ebpf:"btf_uncounted"`
 	ConfigProcess  *ebpf.VariableSpec `ebpf:"config_process"`
 	ConfigTcp      *ebpf.VariableSpec `ebpf:"config_tcp"`
+	ConfigUdp      *ebpf.VariableSpec `ebpf:"config_udp"`
 }
 
 // SocketObjects contains all objects after they have been loaded into the kernel.
@@ -245,6 +252,7 @@ type SocketVariables struct {
 	BtfUncounted   *ebpf.Variable `ebpf:"btf_uncounted"`
 	ConfigProcess  *ebpf.Variable `ebpf:"config_process"`
 	ConfigTcp      *ebpf.Variable `ebpf:"config_tcp"`
+	ConfigUdp      *ebpf.Variable `ebpf:"config_udp"`
 }
 
 // SocketPrograms contains all programs after they have been loaded into the kernel.
@@ -259,6 +267,8 @@ type SocketPrograms struct {
 	SeineSockState  *ebpf.Program `ebpf:"seine_sock_state"`
 	SeineSockSynack *ebpf.Program `ebpf:"seine_sock_synack"`
 	SeineSockTell   *ebpf.Program `ebpf:"seine_sock_tell"`
+	SeineUdpClosed  *ebpf.Program `ebpf:"seine_udp_closed"`
+	SeineUdpMade    *ebpf.Program `ebpf:"seine_udp_made"`
 }
 
 func (p *SocketPrograms) Close() error {
@@ -271,6 +281,8 @@ func (p *SocketPrograms) Close() error {
 		p.SeineSockState,
 		p.SeineSockSynack,
 		p.SeineSockTell,
+		p.SeineUdpClosed,
+		p.SeineUdpMade,
 	)
 }
 

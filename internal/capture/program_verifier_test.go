@@ -79,7 +79,7 @@ var verifierObjects = []struct {
 	load     func() (*ebpf.CollectionSpec, error)
 	switches []string
 }{
-	{"tcp and process", "5.10", bpf.LoadSocket, []string{"config_tcp", "config_process"}},
+	{"tcp and process", "5.10", bpf.LoadSocket, []string{"config_tcp", "config_process", "config_udp"}},
 	{"dns", "5.10", bpf.LoadDNS, nil},
 	{"drops", "5.10", bpf.LoadDrop, nil},
 	{"drops and reasons", "5.17", bpf.LoadDrop, []string{"config_drop_reason"}},

@@ -21,7 +21,7 @@ import (
 	"github.com/seine-net/seine/internal/nat"
 )
 
-// sockets follows the TCP sockets of the host, in all of its network namespaces.
+// sockets follows the sockets of TCP and UDP of the host, in all of its network namespaces.
 type sockets struct {
 	objects bpf.SocketObjects
 	closers closers
@@ -32,9 +32,10 @@ type sockets struct {
 	// restricted tells that not every packet is to be counted: then a connection without packets is none of ours.
 	restricted bool
 	errorNames []string
-	// lacks tells what this kernel cannot give.
-	lacks  []string
-	buffer []byte
+	// lacks tells what this kernel cannot give; lacksUDP is why sockets of UDP are not followed.
+	lacks    []string
+	lacksUDP error
+	buffer   []byte
 	// nextFind is when owners that are not known are looked for again.
 	nextFind time.Time
 
@@ -88,26 +89,41 @@ func openSockets(c *Config, log *slog.Logger) (*sockets, error) {
 	return s, nil
 }
 
-func (s *sockets) open(c *Config) error {
+// load loads what the features need, and the programs of UDP or not.
+func (s *sockets) load(c *Config, udp bool) error {
 	spec, err := bpf.LoadSocket()
 	if err != nil {
 		return fmt.Errorf("read the embedded BPF object: %w", err)
 	}
 	err = errors.Join(
 		spec.Variables["config_tcp"].Set(c.has(FeatureTCP)), spec.Variables["config_process"].Set(c.has(FeatureProcess)),
+		spec.Variables["config_udp"].Set(udp),
 	)
 	if err != nil {
 		return fmt.Errorf("set the programs' switches: %w", err)
 	}
+	// A connection is a flow on two interfaces or more.
+	spec.Maps["seine_sockets"].MaxEntries = max(c.MaxFlows/2, 1)
 	s.errorNames = enumNames(spec, "socket_error", "SOCKET_ERROR_")
-	wanted := slices.DeleteFunc(slices.Clone(tracepoints), func(p tracepoint) bool { return p.feature != "" && !c.has(p.feature) })
 	for _, p := range tracepoints {
 		if p.feature != "" && !c.has(p.feature) {
 			disable(spec, p.program)
 		}
 	}
+	for _, p := range datagramPrograms {
+		if !udp {
+			disable(spec, p.name)
+		}
+	}
 	if err := undisturbed(func() error { return spec.LoadAndAssign(&s.objects, nil) }); err != nil {
 		return fmt.Errorf("load the socket programs: %w", err)
+	}
+	return nil
+}
+
+func (s *sockets) open(c *Config) (err error) {
+	if err := s.loadFollowing(c); err != nil {
+		return err
 	}
 	s.closers = append(s.closers, &s.objects)
 	if s.reader, err = ringbuf.NewReader(s.objects.SeineEnded); err != nil {
@@ -115,7 +131,10 @@ func (s *sockets) open(c *Config) error {
 	}
 	go s.run()
 	s.closers = append(s.closers, closeFunc(s.stop))
-	for _, p := range wanted {
+	for _, p := range tracepoints {
+		if p.feature != "" && !c.has(p.feature) {
+			continue
+		}
 		l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: p.name, Program: p.of(&s.objects)})
 		if p.optional != "" && errors.Is(err, os.ErrNotExist) {
 			s.lacks = append(s.lacks, p.optional)
@@ -166,7 +185,7 @@ func (c *Capture) socketFeatures() []Feature {
 		},
 		{
 			Name: FeatureProcess, Means: "tracepoints",
-			Detail: "notes who connects, who first reads from an accepted socket, and its control group",
+			Detail: "notes who connects, who first reads from an accepted socket, who makes one of UDP, and its control group",
 		},
 	}
 	for i := range all {
@@ -180,6 +199,10 @@ func (c *Capture) socketFeatures() []Feature {
 			f.State = Live
 			if f.Name == FeatureTCP && len(c.sockets.lacks) > 0 {
 				f.Detail += "; " + strings.Join(c.sockets.lacks, "; ")
+			}
+			if f.Name == FeatureProcess && c.sockets.lacksUDP != nil {
+				f.State, f.Detail = Degraded, "notes who connects, who first reads from an accepted socket, and its control group; not of UDP: "+
+					explain(c.sockets.lacksUDP).Error()
 			}
 		}
 	}
@@ -282,6 +305,8 @@ func (s *sockets) tellAll(reports []bpf.SocketFacts, c clock, tell func([]nat.Fa
 	batch := make([]nat.Fact, 0, min(len(reports), factBatch))
 	for i := range reports {
 		switch r := &reports[i]; {
+		case r.Role == uint8(bpf.SocketSocketRoleROLE_DATAGRAM):
+			batch = append(batch, s.datagram(r, c))
 		case r.Role != uint8(bpf.SocketSocketRoleROLE_LISTENER):
 			batch = append(batch, s.fact(r, c))
 		case r.ListenDrops > 0:
@@ -362,7 +387,7 @@ func (s *sockets) losses() []Loss {
 
 // socketErrorDetails explains the reasons of enum socket_error in bpf/socket.h.
 var socketErrorDetails = map[string]string{
-	"table_full": "sockets that are not followed as too many are open: no health, no process",
+	"table_full": "sockets that are not followed as too many are open: no health, no process; raise the map size (--max-flows)",
 	"ring_full":  "ends of connections that are not told, as the ring buffer was full",
 	"stale":      "sockets whose end was missed",
 }

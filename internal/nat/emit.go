@@ -35,6 +35,7 @@ func (t *Table) Finish(end flow.Time, last bool, sink func([]flow.Record) error)
 	t.active = t.active[:0]
 	t.interval++
 	t.forget()
+	t.forgetDatagrams(end)
 	return err
 }
 
@@ -227,7 +228,7 @@ func (t *Table) record(c *connection, u *use, k *interfaceCounts) flow.Record {
 	setPoint(&r.Backend, c.backend())
 	r.SNAT = c.snat().AddrPort()
 	if !u.isError {
-		c.tellOwners(u, &r)
+		t.tellOwners(c, u, &r)
 		u.health.tell(&r)
 		c.tellPackets(u, k, &r)
 	}

@@ -20,7 +20,8 @@ type Fact struct {
 	First, Last flow.Time
 	// Sent is what befell packets from Src to Dst since the fact before, Received those from Dst to Src.
 	Sent, Received flow.Faults
-	// Socket is what the socket at Src tells, nil for other facts. It is kept, and must not be changed any more.
+	// Socket is what the socket at Src tells, nil for other facts. It is kept, and must not be changed any more. Of UDP, Dst
+	// is empty where it has no one peer, and the state is that of a closed one or empty.
 	Socket *Socket
 	// TurnedAway is how many segments of handshakes the listening socket at Src turned away as a queue was full. Dst is
 	// empty then, and so may be Src's address.
@@ -37,6 +38,8 @@ type Fact struct {
 
 // Socket is what the socket at one end of a connection tells.
 type Socket struct {
+	// ID tells sockets of UDP apart that had the same port; of TCP it is 0.
+	ID   uint64
 	Role Role
 	// TCP is its State, RTT, MinRTT, Handshake, Lifetime and Connect; the rest is empty.
 	TCP flow.TCPHealth
@@ -67,6 +70,8 @@ func (t *Table) AddFacts(batch []Fact) {
 		switch {
 		case len(t.facts)+len(t.listens) >= maxFacts:
 			t.stats.FactsDropped++
+		case batch[i].isDatagram():
+			t.bind(&batch[i])
 		case batch[i].TurnedAway > 0:
 			t.listens = append(t.listens, listening{Fact: batch[i]})
 		case !t.isOurs(&batch[i]):
@@ -224,7 +229,11 @@ func (c *connection) meet(f *Fact) {
 }
 
 // tellOwners writes who is at the ends into a use's record. Of earlier uses of the tuple nobody is left.
-func (c *connection) tellOwners(u *use, r *flow.Record) {
+func (t *Table) tellOwners(c *connection, u *use, r *flow.Record) {
+	if u.proto == flow.UDP {
+		c.owners[Up] = t.ownerOf(c.client(), c.dialed(), u.first, u.last)
+		c.owners[Down] = t.ownerOf(c.backend(), c.snat(), u.first, u.last)
+	}
 	if c.isNew(u) {
 		c.owners = [2]*flow.Process{}
 	}

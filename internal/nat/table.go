@@ -70,8 +70,10 @@ type Table struct {
 	// listens are the interval's facts of listening sockets.
 	listens []listening
 	spaces  spaces
-	records []flow.Record
-	stats   Stats
+	// datagrams are the sockets of UDP.
+	datagrams datagrams
+	records   []flow.Record
+	stats     Stats
 }
 
 // slot holds the connections of a face: more than one where a tuple was used again or lies in several zones.
@@ -91,7 +93,7 @@ func NewTable(c Config) *Table {
 	if c.Hold == 0 {
 		c.Hold = 200e6
 	}
-	return &Table{config: c, byFace: make(map[face]slot), spaces: make(spaces)}
+	return &Table{config: c, byFace: make(map[face]slot), spaces: make(spaces), datagrams: datagrams{bySpeech: make(map[speech][]datagram)}}
 }
 
 // Stats returns the counters.
