@@ -168,6 +168,12 @@ func newSelector(include, exclude []string) (selector, error) {
 	return s, err
 }
 
+// CheckInterfaces says what is wrong with the names and /regular expressions/ of interfaces.
+func CheckInterfaces(names []string) error {
+	_, err := patterns("interface", names)
+	return err
+}
+
 func patterns(what string, names []string) ([]pattern, error) {
 	var out []pattern
 	for _, n := range names {

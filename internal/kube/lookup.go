@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -161,7 +162,7 @@ func (x *Index) onNode(p *place, n *object, a netip.Addr, q *Query) *flow.Identi
 		return x.own(p, n, a, q)
 	}
 	id := n.identifiedBy(flow.ByNodeIP)
-	if o := x.objects[key{flow.Pod, b.slice.Namespace, b.pod}]; o != nil {
+	if o := x.objects[key{flow.Pod, b.slice.Namespace, b.pod}]; o != nil && o.Node == n.Name && len(o.Addrs) == 0 {
 		id = o.identifiedBy(flow.ByEndpoint)
 	}
 	id.Service = b.slice.Service
@@ -244,41 +245,54 @@ func hasPort(ports []Port, q *Query) bool {
 	return false
 }
 
-// atPort returns the Slice that has the address and port.
+// atPort returns the Slice that has the address and port: where several have, the API server's own, else the first by name.
 func (p *place) atPort(q *Query) *backing {
+	var first *backing
 	for i := range p.backings {
-		if b := &p.backings[i]; hasPort(b.slice.Ports, q) {
-			return b
-		}
-	}
-	return nil
-}
-
-// service is the Service that a pod's address is behind: at the port that is asked about, else the first by name.
-func (p *place) service(q *Query) string {
-	switch len(p.backings) {
-	case 0:
-		return ""
-	case 1:
-		return p.backings[0].service
-	}
-	if b := p.atPort(q); b != nil {
-		return b.service
-	}
-	first := ""
-	for i := range p.backings {
-		if name := p.backings[i].service; first == "" || name < first {
-			first = name
+		if b := &p.backings[i]; hasPort(b.slice.Ports, q) && (first == nil || b.isBefore(first)) {
+			first = b
 		}
 	}
 	return first
+}
+
+// isBefore orders by who may be trusted, and then by name: anybody may write a Slice with any address into a namespace of
+// his own.
+func (b *backing) isBefore(other *backing) bool {
+	key := func(b *backing) string {
+		if b.slice.Namespace == "default" && b.service == "kubernetes" {
+			return ""
+		}
+		return b.slice.Namespace + "/" + b.service
+	}
+	return key(b) < key(other)
+}
+
+// service is the Service of a pod's namespace that the pod's address is behind: at the port that is asked about, else the
+// first by name.
+func (p *place) service(namespace string, q *Query) string {
+	atPort, first := "", ""
+	before := func(name, than string) bool { return than == "" || name < than }
+	for i := range p.backings {
+		b := &p.backings[i]
+		if b.slice.Namespace != namespace {
+			continue
+		}
+		if before(b.service, first) {
+			first = b.service
+		}
+		if before(b.service, atPort) && hasPort(b.slice.Ports, q) {
+			atPort = b.service
+		}
+	}
+	return cmp.Or(atPort, first)
 }
 
 // own names an object by an address that it has itself.
 func (x *Index) own(p *place, o *object, a netip.Addr, q *Query) *flow.Identity {
 	id := o.identifiedBy(ownAddress[o.Kind])
 	if o.Kind != flow.Node && id.Service == "" {
-		id.Service = p.service(q)
+		id.Service = p.service(o.Namespace, q)
 	}
 	return x.labelled(a, id)
 }

@@ -34,6 +34,15 @@ func TestIdentify(t *testing.T) {
 		Namespace: "shop", Name: "web-y", Service: "web", Ports: []Port{{Port: 8080, Proto: flow.TCP}},
 		Endpoints: []Endpoint{{Addr: netip.MustParseAddr("10.0.1.1"), Pod: "web-0"}},
 	})
+	for _, s := range []Slice{ // Of somebody who writes what he likes into his namespace.
+		{Name: "1", Service: "theirs", Ports: []Port{{Port: 8080, Proto: flow.TCP}}, Endpoints: []Endpoint{{Addr: netip.MustParseAddr("10.0.1.1"), Pod: "web-0"}}},
+		{Name: "2", Service: "aaa", Ports: []Port{{Port: 6443, Proto: flow.TCP}}, Endpoints: []Endpoint{{Addr: netip.MustParseAddr("192.0.2.1"), Pod: "mine"}, {Addr: netip.MustParseAddr("198.51.100.77")}}},
+		{Name: "3", Service: "aaa", Ports: []Port{{Port: 22, Proto: flow.TCP}}, Endpoints: []Endpoint{{Addr: netip.MustParseAddr("192.0.2.2"), Pod: "mine"}}},
+	} {
+		s.Namespace = "attack"
+		x.SetSlice(s)
+	}
+	x.Set(Object{Kind: flow.Pod, Namespace: "attack", Name: "mine", Node: "n1", Addrs: addrs("10.0.1.66")})
 	f := func(what string, q Query, addr string, want string) {
 		t.Helper()
 		q.Addr, q.Proto = netip.MustParseAddr(addr), flow.TCP
@@ -54,7 +63,8 @@ func TestIdentify(t *testing.T) {
 	f("API server elsewhere", Query{Port: 6443}, "198.51.100.77", "External default kubernetes svc=kubernetes zone= subnet= endpoint")
 	f("another port there", Query{Port: 22}, "198.51.100.77", "External   svc= zone= subnet= none")
 	f("Service at a node's address", Query{Port: 443}, "192.0.2.2", "Service edge lb svc=lb zone= subnet= service_ip")
-	f("the node itself", Query{Port: 22}, "192.0.2.2", "Node  n2 svc= zone=b subnet= node_ip")
+	f("the node itself", Query{Port: 9}, "192.0.2.2", "Node  n2 svc= zone=b subnet= node_ip")
+	f("the node itself, where another pod claims to answer", Query{Port: 22}, "192.0.2.2", "Node  n2 svc=aaa zone=b subnet= node_ip")
 	f("load balancer's address at another port", Query{Port: 80}, "198.51.100.9", "Service edge lb svc=lb zone= subnet= service_ip")
 	f("unknown pod of a node", Query{}, "10.0.3.7", "   svc= zone=c subnet= range")
 	f("subnet", Query{}, "203.0.113.7", "External   svc= zone= subnet=office subnet")

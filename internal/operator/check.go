@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seine-net/seine/internal/capture"
 	"github.com/seine-net/seine/internal/operator/flowcollector"
 )
 
@@ -39,6 +40,16 @@ func checkAgent(e *flowcollector.EBPF, refuse func(string, ...any)) {
 	d, err := timeoutOf(e.CacheActiveTimeout)
 	if err != nil || e.CacheActiveTimeout != "" && d < minInterval {
 		refuse("agent.ebpf.cacheActiveTimeout: %q: want a time of at least %v, such as 5s", e.CacheActiveTimeout, minInterval)
+	}
+	for _, list := range []struct {
+		field string
+		names []string
+	}{{"interfaces", e.Interfaces}, {"excludeInterfaces", e.ExcludeInterfaces}} {
+		for i, name := range list.names {
+			if err := capture.CheckInterfaces([]string{name}); err != nil {
+				refuse("agent.ebpf.%s[%d]: %v", list.field, i, err)
+			}
+		}
 	}
 	checkFilter(e.FlowFilter, refuse)
 	if e.Advanced == nil {

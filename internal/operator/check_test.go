@@ -30,6 +30,8 @@ var invalid = []struct{ spec, field, says string }{
 	{`{agent: {ebpf: {cacheActiveTimeout: 1ms}}}`, "spec.agent.ebpf.cacheActiveTimeout", "at least 100ms"},
 	{`{agent: {ebpf: {cacheMaxFlows: 0}}}`, "spec.agent.ebpf.cacheMaxFlows", "greater than or equal to 1"},
 	{`{agent: {ebpf: {cacheMaxFlows: 99999999}}}`, "spec.agent.ebpf.cacheMaxFlows", "less than or equal to"},
+	{`{agent: {ebpf: {interfaces: ["/[/"]}}}`, "spec.agent.ebpf.interfaces[0]", "missing closing ]"},
+	{`{agent: {ebpf: {excludeInterfaces: [lo, "a b"]}}}`, "spec.agent.ebpf.excludeInterfaces[1]", "regular expression"},
 	{`{agent: {ebpf: {logLevel: loud}}}`, "spec.agent.ebpf.logLevel", "supported values"},
 	{`{agent: {ebpf: {imagePullPolicy: Sometimes}}}`, "spec.agent.ebpf.imagePullPolicy", "supported values"},
 	{`{agent: {ebpf: {features: [PacketTranslations]}}}`, "spec.agent.ebpf.features[0]", "supported values"},

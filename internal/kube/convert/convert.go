@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -68,10 +69,10 @@ func (c *Converter) Pod(p *corev1.Pod) kube.Object {
 		Kind: flow.Pod, Namespace: c.share(p.Namespace), Name: strings.Clone(p.Name), UID: strings.Clone(string(p.UID)),
 		CgroupUID: strings.Clone(p.Annotations[staticHash]), Workload: c.controller(&p.ObjectMeta), Node: c.share(p.Spec.NodeName),
 		App: c.app(p.Labels), Labels: c.chosen(&p.ObjectMeta), Since: since(p), Until: until(p),
-		Agent: p.Labels["app.kubernetes.io/name"] == agentName && p.Labels["app.kubernetes.io/component"] == agentComponent,
+		Agent: isAgent(p),
 	}
 	if len(p.Spec.Containers) > 0 {
-		o.Image = c.share(p.Spec.Containers[0].Image)
+		o.Image = c.share(clip(p.Spec.Containers[0].Image, maxImage))
 	}
 	if p.Spec.HostNetwork {
 		return o // Its addresses are the node's.
@@ -83,6 +84,34 @@ func (c *Converter) Pod(p *corev1.Pod) kube.Object {
 		o.Addrs = appendAddr(o.Addrs, p.Status.PodIP)
 	}
 	return o
+}
+
+// isAgent says whether a pod is an agent of ours. Labels alone do not make one: whoever may start a pod could keep a node's
+// connections from being counted.
+func isAgent(p *corev1.Pod) bool {
+	return p.Spec.HostNetwork && p.Labels["app.kubernetes.io/name"] == agentName && p.Labels["app.kubernetes.io/component"] == agentComponent
+}
+
+// What others write at will is kept to these lengths, in bytes: an image's name, and the value of a label or annotation, of
+// which Kubernetes allows 256 KiB.
+const (
+	maxImage = 512
+	maxValue = 256
+)
+
+// clip shortens a text, and leaves out what is not for reading.
+func clip(text string, limit int) string {
+	short := strings.ToValidUTF8(text[:min(len(text), limit)], "")
+	short = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, short)
+	if len(text) > limit {
+		short += "…"
+	}
+	return short
 }
 
 // controller returns who controls an object. That of a ReplicaSet with the label that only Deployments give is known.
@@ -116,7 +145,7 @@ func (c *Converter) chosen(m *metav1.ObjectMeta) string {
 		if b.Len() > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(k + "=" + value)
+		b.WriteString(k + "=" + clip(value, maxValue))
 	}
 	return c.share(b.String())
 }
@@ -208,10 +237,10 @@ func (c *Converter) Service(s *corev1.Service) kube.Object {
 	for _, ip := range s.Spec.ExternalIPs {
 		o.Addrs = appendAddr(o.Addrs, ip)
 	}
+	// What spec.loadBalancerIP asks for is the Service's once its status says so.
 	for i := range s.Status.LoadBalancer.Ingress {
 		o.Addrs = appendAddr(o.Addrs, s.Status.LoadBalancer.Ingress[i].IP)
 	}
-	o.Addrs = appendAddr(o.Addrs, s.Spec.LoadBalancerIP)
 	for i := range s.Spec.Ports {
 		p := &s.Spec.Ports[i]
 		o.Ports = append(o.Ports, kube.Port{Port: port(p.Port), Proto: proto(p.Protocol), NodePort: port(p.NodePort)})

@@ -8,6 +8,7 @@ package manifest
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,6 +72,9 @@ func Load(folder fs.FS, x *kube.Index, c *convert.Converter) (Counts, error) {
 }
 
 func loadFile(folder fs.FS, name string, r *reader) error {
+	if info, err := fs.Stat(folder, name); err != nil || !info.Mode().IsRegular() {
+		return cmp.Or(err, errors.New("want a regular file")) // Others might never end, or never begin.
+	}
 	f, err := folder.Open(name)
 	if err != nil {
 		return err

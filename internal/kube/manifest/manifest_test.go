@@ -1,8 +1,12 @@
 package manifest
 
 import (
+	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -112,6 +116,32 @@ func TestRefused(t *testing.T) {
 	f("apiVersion: v1\nkind: Pod\nmetadata: {namespace: a}", "metadata.name is missing")
 	f("apiVersion: v1\nkind: Service\nmetadata: {name: w}\nspec: {ports: [{port: eighty}]}", "Service /w")
 	f("apiVersion: v1\nkind: Node\nmetadata: {name: n1}\n---\n- 1\n- 2", "document 2")
+}
+
+// What is no file is refused, and not waited for.
+func TestNoFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "a.yaml"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Load(os.DirFS(dir), kube.NewIndex(nil), convert.New(nil))
+	if err == nil || !strings.Contains(err.Error(), "file a.yaml: want a regular file") {
+		t.Errorf("a pipe: %v", err)
+	}
+}
+
+// Aliases that grow without end, and lists within lists, are refused in time and memory that is bounded.
+func TestBombs(t *testing.T) {
+	bomb := "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+	for i := 1; i < 12; i++ {
+		bomb += fmt.Sprintf("a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 9), ", "))
+	}
+	deep := strings.Repeat("[", 100_000)
+	for name, text := range map[string]string{"aliases": bomb, "brackets": deep, "no text": "\xff\xfe\x00kind: Pod"} {
+		if _, _, err := load(map[string]string{"x.yaml": text}); err == nil {
+			t.Errorf("%s: want an error", name)
+		}
+	}
 }
 
 // FuzzRead must neither panic nor name what is no address.
