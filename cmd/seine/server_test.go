@@ -200,6 +200,7 @@ func TestServerRefuses(t *testing.T) {
 	}
 	f("--listen 0.0.0.0:0", "every address but loopback needs authentication", "--listen")
 	f("--listen 127.0.0.1:0 --agents-listen 0.0.0.0:0", "--agents-listen", "--agents-tls-cert")
+	f("--listen 0.0.0.0:0 --api-kubernetes", "--api-kubernetes", "plain text", "--api-tls-cert")
 	f("--listen 127.0.0.1:0 --api-token-file /nowhere", "--api-token-file", "/nowhere")
 	f("--oidc-issuer https://accounts.example.com", "audience")
 	f("--listen 127.0.0.1:0 --api-tls-cert /nowhere", "certificate and a key")

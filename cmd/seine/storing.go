@@ -175,6 +175,9 @@ func (f *apiFlags) authenticators(log *slog.Logger) ([]api.Authenticator, error)
 		all = append(all, o)
 	}
 	if f.kubernetes {
+		if f.tls.Cert == "" && !credential.IsLoopback(f.listen) {
+			return nil, fmt.Errorf("--api-kubernetes: users' tokens open the cluster, and %s would take them in plain text: want --api-tls-cert and --api-tls-key, or --listen 127.0.0.1:PORT", f.listen)
+		}
 		k, err := newKubernetesAuth()
 		if err != nil {
 			return nil, fmt.Errorf("--api-kubernetes: %w", err)

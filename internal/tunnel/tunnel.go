@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	typedauthorization "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
@@ -39,7 +42,11 @@ func Open(ctx context.Context, cfg *rest.Config, namespace string) (*Tunnel, err
 	if err != nil {
 		return nil, fmt.Errorf("make a client of the API server: %w", err)
 	}
-	pod, err := find(ctx, core, namespace)
+	access, err := typedauthorization.NewForConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("make a client of the API server: %w", err)
+	}
+	pod, err := (&search{core, access.SubjectAccessReviews()}).find(ctx, namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -54,20 +61,33 @@ func Open(ctx context.Context, cfg *rest.Config, namespace string) (*Tunnel, err
 	return &Tunnel{URL: fmt.Sprintf("https://127.0.0.1:%d", port), Token: token}, nil
 }
 
-// find returns a running server, a ready one if there is.
-func find(ctx context.Context, core *typedcorev1.CoreV1Client, namespace string) (*corev1.Pod, error) {
+// search looks for the server.
+type search struct {
+	core   *typedcorev1.CoreV1Client
+	access typedauthorization.SubjectAccessReviewInterface
+}
+
+// find returns a running server, a ready one if there is. The user's token goes to it: a pod that he did not name the
+// namespace of must be one that an administrator made the server, as anybody may start a pod with its labels.
+func (s *search) find(ctx context.Context, namespace string) (*corev1.Pod, error) {
 	in := []string{namespace}
 	if namespace == "" {
 		in = append(in, usual...)
 	}
 	var refusals []error
 	for _, n := range in {
-		list, err := core.Pods(n).List(ctx, metav1.ListOptions{LabelSelector: selector})
+		list, err := s.core.Pods(n).List(ctx, metav1.ListOptions{LabelSelector: selector})
 		if err != nil {
 			refusals = append(refusals, err)
 			continue
 		}
-		if pod := best(list.Items); pod != nil {
+		pods := list.Items
+		if namespace == "" {
+			if pods, err = s.trusted(ctx, pods); err != nil {
+				return nil, err
+			}
+		}
+		if pod := best(pods); pod != nil {
 			return pod, nil
 		}
 	}
@@ -75,6 +95,38 @@ func find(ctx context.Context, core *typedcorev1.CoreV1Client, namespace string)
 		return nil, fmt.Errorf("look for Seine's server: %w", refusals[len(refusals)-1])
 	}
 	return nil, fmt.Errorf("no running server of Seine is in %s of the cluster: a pod with the labels %s", where(namespace), selector)
+}
+
+// trusted leaves out pods whose account may not review tokens, which the server's may: only who administers the cluster
+// grants that. To ask for it takes rights that few users have; for the others there must be one namespace alone.
+func (s *search) trusted(ctx context.Context, pods []corev1.Pod) ([]corev1.Pod, error) {
+	allowed := make(map[string]bool)
+	var namespaces []string
+	var kept []corev1.Pod
+	for i := range pods {
+		account := fmt.Sprintf("system:serviceaccount:%s:%s", pods[i].Namespace, pods[i].Spec.ServiceAccountName)
+		if _, asked := allowed[account]; !asked {
+			allowed[account] = s.mayReview(ctx, account)
+		}
+		if allowed[account] {
+			kept = append(kept, pods[i])
+			namespaces = append(namespaces, pods[i].Namespace)
+		}
+	}
+	slices.Sort(namespaces)
+	if namespaces = slices.Compact(namespaces); len(namespaces) > 1 {
+		return nil, fmt.Errorf("servers of Seine are in the namespaces %s: say by --server-namespace which to trust with your token", strings.Join(namespaces, ", "))
+	}
+	return kept, nil
+}
+
+// mayReview says whether an account may review tokens, as far as the user may know: else it is taken for so.
+func (s *search) mayReview(ctx context.Context, account string) bool {
+	review, err := s.access.Create(ctx, &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: account, Groups: []string{"system:serviceaccounts", "system:authenticated"},
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Group: "authentication.k8s.io", Resource: "tokenreviews", Verb: "create"},
+	}}, metav1.CreateOptions{})
+	return err != nil || review.Status.Allowed
 }
 
 func where(namespace string) string {
