@@ -28,10 +28,10 @@ var faultFindings = map[string]struct {
 }{
 	"payments-slow":             {rule: "slow-connections", words: []string{"payments: "}},
 	"checkout-down":             {rule: "connect-refused", words: []string{"checkout: "}, clear: true},
-	"dns-nxdomain":              {rule: "dns-nxdomain", words: []string{"dns/dns: ", "for checkout.shop.svc.cluster.local"}},
+	"dns-nxdomain":              {rule: "dns-nxdomain", words: []string{"dns/dns: ", "most of them for checkout.shop.svc.cluster.local"}},
 	"dns-slow":                  {rule: "dns-slow", words: []string{"dns/dns: "}},
 	"dns-silent":                {rule: "dns-timeout", words: []string{"dns/dns: "}},
-	"dns-servfail":              {rule: "dns-failure", words: []string{"dns/dns: ", "for checkout.shop.svc.cluster.local"}},
+	"dns-servfail":              {rule: "dns-failure", words: []string{"dns/dns: ", "most of them for checkout.shop.svc.cluster.local"}},
 	"packet-loss":               {rule: "drops", words: []string{"node worker-2: ", "NETFILTER_DROP", "also: "}},
 	"service-without-endpoints": {rule: "service-without-endpoints", words: []string{"payments: "}, clear: true},
 	"pod-blackhole":             {rule: "connect-timeout", words: []string{"payments: ", "at pod payments-", "dropped on node worker-1", "NETFILTER_DROP"}},

@@ -214,7 +214,7 @@ func TestFindings(t *testing.T) {
 			*r = unanswered(*r, flow.ConnectUnreachable)
 			r.NAT, r.Backend = 0, r.Dst
 		}
-	}, "critical service-without-endpoints: shop/checkout → payments: connects fail, as the Service has no ready endpoints (100 of 100) since 14:15")
+	}, "critical service-without-endpoints: shop/checkout → payments: 33 % of connects fail, as the Service has no ready endpoints (100 of 300) since 14:15 (0 % in the hour before)")
 	f("refused by a Service for all clients", 15, func(i int, r *flow.Record) {
 		if i%6 < 3 {
 			*r = connect(pod([]string{"frontend", "visitor", "batch"}[i%3], 1), pod("payments", 1+i/6%2))
@@ -227,12 +227,12 @@ func TestFindings(t *testing.T) {
 		if r.Backend.Node == "worker-2" && r.Src.Node == "worker-1" {
 			r.FwdFaults.Retransmits = 1
 		}
-	}, "warning retransmits: to node worker-2: 2.5 % of segments are sent again (225 of 9000), on 3 edges, since 14:05 (0 % in the hour before)")
+	}, "warning retransmits: the way to node worker-2: 2.5 % of segments are sent again (225 of 9,000), on 3 edges, since 14:05 (0 % in the hour before)")
 	f("drops at a node", 15, func(_ int, r *flow.Record) {
 		if r.Src.Node == "worker-1" {
 			r.FwdFaults.DropPackets, r.Drop.Reason = 1, "NETFILTER_DROP"
 		}
-	}, "warning drops: node worker-1: 5 % of packets are dropped (450 of 9000) by a rule of nftables or iptables (NETFILTER_DROP), on 3 edges, since 14:05 (0 % in the hour before)")
+	}, "warning drops: node worker-1: 5 % of packets are dropped (450 of 9,000) by a rule of nftables or iptables (NETFILTER_DROP), on 3 edges, since 14:05 (0 % in the hour before)")
 	f("refused, with drops at the closed port, and connects that no packet was counted of", 10, func(i int, r *flow.Record) {
 		if to(r, "payments") {
 			*r = unanswered(*r, flow.ConnectRefused)
@@ -263,7 +263,7 @@ func TestFindings(t *testing.T) {
 		if to(r, "payments") {
 			r.RevFaults.ZeroWindows = 2
 		}
-	}, "warning server-stalls: shop/checkout → payments: the server takes no data in 13 % of its segments (400 of 3000) since 14:10 (0 % in the hour before)")
+	}, "warning server-stalls: shop/checkout → payments: the server takes no data in 13 % of its segments (400 of 3,000) since 14:10 (0 % in the hour before)")
 	f("a full queue", 10, func(_ int, r *flow.Record) {
 		if to(r, "payments") {
 			r.TCP.ListenDrops = 1
@@ -311,12 +311,12 @@ func TestDNS(t *testing.T) {
 		if i%4 < 2 {
 			d.RCode = "SERVFAIL"
 		}
-	}, "critical dns-failure: shop/dns: 33 % of DNS queries fail (300 of 900), for all 3 clients, for checkout, since 14:10 (0 % in the hour before)")
+	}, "critical dns-failure: shop/dns: 33 % of DNS queries fail (300 of 900), for all 3 clients, most of them for checkout, since 14:10 (0 % in the hour before)")
 	f("denying", func(i int, d *flow.DNS) {
 		if i%3 == 0 {
 			d.RCode = "NXDOMAIN"
 		}
-	}, "warning dns-nxdomain: shop/frontend → dns: 73 % of DNS queries are for names that do not exist (220 of 300), for checkout, since 14:10 (20 % in the hour before)")
+	}, "warning dns-nxdomain: shop/frontend → dns: 73 % of DNS queries are for names that do not exist (220 of 300), most of them for checkout, since 14:10 (20 % in the hour before)")
 	f("slow", func(_ int, d *flow.DNS) { d.Latency += 300_000 },
 		"critical dns-slow: shop/dns: DNS answers take 299.6 ms (p90), for all 3 clients, since 14:10 (700 µs in the hour before)")
 }

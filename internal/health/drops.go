@@ -96,16 +96,22 @@ func (d *dropped) where() []string {
 // maxNamed are told by name; more are counted.
 const maxNamed = 3
 
-// several joins names as people do.
+// listed cuts names to those told, and counts the rest.
+func listed(names []string) []string {
+	if more := len(names) - maxNamed; more > 0 {
+		return append(names[:maxNamed-1:maxNamed-1], digits(float64(more+1))+" more")
+	}
+	return names
+}
+
+// several joins names as people do, behind a word for one or for many; without names it is empty.
 func several(names []string, one, many string) string {
-	switch n := len(names); {
-	case n == 0:
+	switch n := len(names); n {
+	case 0:
 		return ""
-	case n == 1:
+	case 1:
 		return one + names[0]
-	case n <= maxNamed:
-		return many + strings.Join(names[:n-1], ", ") + " and " + names[n-1]
 	default:
-		return many + strings.Join(names[:maxNamed-1], ", ") + " and " + digits(float64(n-maxNamed+1)) + " more"
+		return many + strings.Join(names[:n-1], ", ") + " and " + names[n-1]
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"slices"
 )
 
-// The part of what is bad that one pod must have for it to be named, and how much worse than the others it must be.
+// How much must be bad at one pod for it to be named, which part of all that is bad that must be, and how much worse than
+// the others it must be.
 const (
+	leastOfPod   = 5
 	mostOfPod    = 0.9
 	worseThanAll = 3
 )
@@ -54,7 +56,7 @@ func (c *check) podsOf(ctx context.Context, dataset string, asked []*finding) er
 		}
 	})
 	for i, f := range asked {
-		if f.pod = culprit(pods[i]); f.pod != "" {
+		if f.pod = culprit(pods[i], f.verdict.now.bad()); f.pod != "" {
 			f.podNode = nodes[f.namespace()+"/"+f.pod]
 		}
 	}
@@ -62,7 +64,7 @@ func (c *check) podsOf(ctx context.Context, dataset string, asked []*finding) er
 }
 
 // culprit is the pod that has nearly all that is bad, while others have little; none if there is no such pod.
-func culprit(pods map[string]Facts) string {
+func culprit(pods map[string]Facts, bad float64) string {
 	all, worst := noFacts(), ""
 	for name, f := range pods {
 		all = all.plus(f)
@@ -72,7 +74,7 @@ func culprit(pods map[string]Facts) string {
 	}
 	top := pods[worst]
 	others := Facts{Bad: all.bad() - top.bad(), Of: all.volume() - top.volume()}
-	if others.Of <= 0 || top.bad() < mostOfPod*all.bad() || top.share() < worseThanAll*others.share() {
+	if others.Of <= 0 || top.bad() < leastOfPod || top.bad() < mostOfPod*max(bad, all.bad()) || top.share() < worseThanAll*others.share() {
 		return ""
 	}
 	return worst

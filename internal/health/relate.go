@@ -22,11 +22,8 @@ type consequence struct {
 	state *edgeState
 }
 
-// The share of what fails that a smaller share of lost packets does not explain, and the one that makes all wait.
-const (
-	mostOfSymptom = 0.5
-	leastStop     = 0.5
-)
+// mostOfSymptom is the share of what fails that a smaller share of lost packets does not explain.
+const mostOfSymptom = 0.5
 
 // relate notes what follows from another finding there, and leaves it out: first what follows from nodes that lose packets,
 // then from edge to edge. A cause may follow from another itself.
@@ -60,7 +57,7 @@ func (c *check) origin(causes []judged, j judged, s *edgeState) (*edgeState, Eff
 	for _, cause := range causes {
 		for _, effect := range cause.rule.effects(j.rule.Name, false) {
 			for _, e := range cause.states {
-				if e.found && e.verdict.value >= effect.AtLeast && r.has(effect.Where, e, cause.rule.Form == Share && e.verdict.value >= leastStop) {
+				if e.found && e.verdict.value >= effect.AtLeast && r.has(effect.Where, e, cause.rule.Form == Share && e.verdict.severity == Critical) {
 					return e, effect
 				}
 			}
@@ -110,8 +107,9 @@ func (c *check) reachOf(j judged, s *edgeState) *reach {
 	return &reach{c: c, j: j, edge: s.edge, servers: make(map[bool]map[Entity]bool)}
 }
 
-// has says whether a cause at an edge is in reach. For one that is strong, who waits for whom is known by all calls.
-func (r *reach) has(where Reach, at *edgeState, strong bool) bool {
+// has says whether a cause at an edge is in reach. Of a grave one all wait who call: where half of the connects time out
+// the median of a connection in between may be well.
+func (r *reach) has(where Reach, at *edgeState, grave bool) bool {
 	cause := at.edge
 	sameServer := r.c.behind.server(cause.Dst) == r.c.behind.server(r.edge.Dst)
 	sameClient := cause.Src == r.edge.Src
@@ -123,7 +121,7 @@ func (r *reach) has(where Reach, at *edgeState, strong bool) bool {
 	case SameClient:
 		return sameClient && cause.Src.Name != ""
 	case Waiting:
-		return cause.Src.Name != "" && r.waitedFor(strong)[cause.Src]
+		return cause.Src.Name != "" && r.waitedFor(grave)[cause.Src]
 	default:
 		who := r.called()
 		return who[cause.Src] || r.c.behind.answersAny(cause, who)

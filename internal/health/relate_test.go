@@ -47,7 +47,7 @@ func TestOneFinding(t *testing.T) {
 			r.Drop.Reason = "NETFILTER_DROP"
 		}
 		return r
-	}, "warning drops: node worker-2: 5.1 % of packets are dropped (476 of 9260) by a rule of nftables or iptables (NETFILTER_DROP), on 4 edges, "+
+	}, "warning drops: node worker-2: 5.1 % of packets are dropped (476 of 9,260) by a rule of nftables or iptables (NETFILTER_DROP), on 4 edges, "+
 		"since 14:06 (0 % in the hour before); also: retransmits on 3 edges and DNS timeouts on 1 edge")
 	f("a pod that gets no packets, by its Service and by itself", calls, func(i int) flow.Record {
 		r := calls(i)

@@ -21,10 +21,10 @@ var rules = []Rule{
 		Noun: "connects without an endpoint",
 		Doc: "Connects to a Service fail, no backend was chosen for them and none has reset them: it has no endpoint that is ready. Look at the pods " +
 			"that its selector means, at their readiness, and at the selector.",
-		Says: "connects fail, as the Service has no ready endpoints",
+		Says: "{value} of connects fail, as the Service has no ready endpoints",
 		Bad:  `count(dst.kind == "Service" && backend.kind == "Service" && !(tcp.reset_by in ["server", "both"]) && tcp.connect in ["refused", "unreachable", "timeout", "aborted"])`,
-		Of:   `count(dst.kind == "Service" && backend.kind == "Service" && known(tcp.connect))`, Rows: `backend.kind == "Service" && known(tcp.connect) && tcp.connect != "ok"`,
-		Thresholds: Thresholds{Critical: new(0.9), MinVolume: 3, MinBad: 3},
+		Of:   `count(dst.kind == "Service" && known(tcp.connect))`, Rows: `backend.kind == "Service" && known(tcp.connect) && tcp.connect != "ok"`,
+		Thresholds: Thresholds{Critical: new(0.02), MinVolume: 3, MinBad: 3},
 	},
 	{
 		Name: "accept-queue-full", Dataset: "flows", By: ByEdge, Form: Share, Unit: shareUnit, AllReports: true,

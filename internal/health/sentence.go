@@ -21,9 +21,9 @@ func (s Subject) String() string {
 		return s.Dst.String()
 	case nodeSubject:
 		if s.Dst != nil {
-			return "to node " + s.Dst.Name
+			return "the way to node " + s.Dst.Name
 		}
-		return "from node " + s.Src.Name
+		return "the way from node " + s.Src.Name
 	}
 	return s.Src.String()
 }
@@ -81,7 +81,7 @@ func (f *finding) width() string {
 func (f *finding) place() string {
 	switch {
 	case f.pod == "" && f.name != "":
-		return ", for " + f.name
+		return ", most of them for " + f.name
 	case f.pod == "":
 		return ""
 	case f.podNode == "":
@@ -95,7 +95,7 @@ func (f *finding) droppedAt() string {
 	if f.at != "" {
 		return ""
 	}
-	return several(f.drops.where(), " on node ", " on nodes ")
+	return several(listed(f.drops.where()), " on node ", " on nodes ")
 }
 
 // why says which kernels dropped the packets of what fails, and by what.
@@ -147,6 +147,9 @@ func (f *finding) wake() string {
 		}
 		parts = append(parts, e.noun+" on "+where)
 	}
+	if more := len(parts) - maxNamed; more > 0 {
+		parts = append(parts[:maxNamed], plural(more, "1 rule more", "%d rules more"))
+	}
 	return several(parts, "; also: ", "; also: ")
 }
 
@@ -177,7 +180,7 @@ func (f *finding) compared(p Periods) string {
 	case !strings.Contains(f.rule.Says, "{value}"):
 		return ""
 	case p.scale() == 0:
-		return " (with nothing before to compare)"
+		return " (nothing is recorded of the time before)"
 	case math.IsNaN(f.verdict.baseline):
 		return " (not seen in the " + before + ")"
 	}
@@ -225,8 +228,14 @@ func amount(x float64, unit string) string {
 	return digits(x) + " " + unit
 }
 
-// whole is a count.
-func whole(x float64) string { return strconv.FormatFloat(x, 'f', 0, 64) }
+// whole is a count, with commas between thousands.
+func whole(x float64) string {
+	text := strconv.FormatFloat(x, 'f', 0, 64)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
 
 // digits is a number with as many digits as people want to read.
 func digits(x float64) string {
