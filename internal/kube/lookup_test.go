@@ -92,6 +92,55 @@ func TestIdentify(t *testing.T) {
 	external("224.0.0.1", false)
 }
 
+// Addresses that others cannot name: the API server's, those of CNIs and of machines themselves. The longest prefix counts.
+func TestSpecialAddresses(t *testing.T) {
+	x := NewIndex([]Object{{
+		Kind: flow.Service, Namespace: "default", Name: "kubernetes", Addrs: addrs("172.20.0.1", "fd00:20::1"), Ports: []Port{{Port: 443, Proto: flow.TCP}},
+	}})
+	for addr, want := range map[string]string{
+		"172.20.0.1": "Service kubernetes", "fd00:20::1": "Service kubernetes",
+		"169.254.0.1": "Special ovn-masquerade", "169.254.0.8": "Special link-local", "169.254.169.4": "Special ovn-masquerade",
+		"169.254.169.8": "Special link-local", "169.254.169.254": "Special cloud-metadata", "169.254.169.253": "Special cloud-dns",
+		"169.254.169.123": "Special cloud-time", "169.254.20.10": "Special node-local-dns", "169.254.1.1": "Special calico-gateway",
+		"fd69::2": "Special ovn-masquerade", "fd69:0:0:1::1": "External ", "fd98::1": "Special ovn-join", "fd97::1": "Special ovn-transit",
+		"100.64.0.2": "Special ovn-join", "100.65.0.1": "Special shared-address-space", "100.88.0.1": "Special ovn-transit",
+		"100.100.100.200": "Special cloud-metadata", "100.127.255.255": "Special shared-address-space", "100.128.0.0": "External ",
+		"fd00:ec2::254": "Special cloud-metadata", "fd20:ce::254": "Special cloud-metadata", "168.63.129.16": "Special cloud-platform",
+		"::ffff:169.254.169.254": "Special cloud-metadata", "fe80::1%eth0": "Special link-local", "ff02::fb": "Special mdns",
+		"ff02::1:2": "Special multicast", "::1": "Special loopback", "::": "Special unspecified", "0.0.0.0": "Special unspecified",
+		"127.1.2.3": "Special loopback", "255.255.255.255": "Special broadcast", "250.1.1.1": "Special reserved", "224.0.0.251": "Special mdns",
+		"239.1.1.1": "Special multicast", "8.8.8.8": "External ", "2001:4860::8888": "External ", "10.1.1.1": "External ",
+	} {
+		id := x.Identify(&Query{Addr: netip.MustParseAddr(addr), Port: 443, Proto: flow.TCP})
+		if got := id.Kind.String() + " " + id.Name; got != want {
+			t.Errorf("%s is %q, want %q", addr, got, want)
+		}
+	}
+}
+
+// Of networks within networks the longest counts, of both families, whatever the order they are named in.
+func TestLongestPrefix(t *testing.T) {
+	var s Subnets
+	for _, d := range []string{
+		"host=10.1.2.3/32,2001:db8:1:2::3/128", "all=0.0.0.0/0,::/0", "site=10.1.0.0/16,2001:db8:1::/48", "rack=10.1.2.0/24,2001:db8:1:2::/64",
+		"half=10.1.2.128/25,2001:db8:1:2:8000::/65", "company=10.0.0.0/8,2001:db8::/32",
+	} {
+		if err := s.Add(d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x := NewIndex(nil, WithSubnets(s))
+	for addr, want := range map[string]string{
+		"10.1.2.3": "host", "10.1.2.4": "rack", "10.1.2.127": "rack", "10.1.2.128": "half", "10.1.3.1": "site", "10.2.0.1": "company", "11.0.0.1": "all",
+		"2001:db8:1:2::3": "host", "2001:db8:1:2::4": "rack", "2001:db8:1:2:8000::": "half", "2001:db8:1:3::1": "site", "2001:db8:2::1": "company",
+		"2001:db9::1": "all", "::ffff:10.1.2.3": "host", "169.254.169.254": "all",
+	} {
+		if got := x.Identify(&Query{Addr: netip.MustParseAddr(addr)}).Subnet; got != want {
+			t.Errorf("%s is in %q, want %q", addr, got, want)
+		}
+	}
+}
+
 func TestSubnetsRefused(t *testing.T) {
 	f := func(text, want string) {
 		t.Helper()

@@ -40,7 +40,7 @@ var knownRanges = []struct{ name, prefix string }{
 	{"calico-gateway", "169.254.1.1/32"},
 	{"ovn-masquerade", "169.254.0.0/29"},
 	{"ovn-masquerade", "169.254.169.0/29"},
-	{"ovn-masquerade", "fd69::/112"},
+	{"ovn-masquerade", "fd69::/64"},
 	{"ovn-join", "100.64.0.0/16"},
 	{"ovn-join", "fd98::/64"},
 	{"ovn-transit", "100.88.0.0/16"},
