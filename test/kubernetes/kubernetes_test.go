@@ -34,6 +34,7 @@ func TestOperator(t *testing.T) {
 	})
 	s.checkTranslated()
 	s.checkNodes()
+	s.checkQueries()
 	s.checkRefusal()
 	s.kubectl("delete", "flowcollector", "cluster", "--wait")
 	s.awaitNothing("netobserv")
@@ -46,6 +47,7 @@ func TestChart(t *testing.T) {
 	s.checkTranslated()
 	s.checkNodes()
 	s.checkTenant("seine")
+	s.checkChurn()
 	s.run("bin/helm", "uninstall", "seine", "--namespace", "seine", "--wait")
 	s.awaitNothing("seine")
 }
@@ -113,6 +115,20 @@ func (s *stage) checkNodes() {
 		}
 		if len(connections) < 20 || len(nodes) < 2 || len(arrived) == 0 {
 			return fmt.Sprintf("%d connections to servers on %v, %d records of the server's node", len(connections), nodes, len(arrived))
+		}
+		return ""
+	})
+}
+
+// checkQueries finds the client's DNS queries, with the resolver's Service and the pod that answered.
+func (s *stage) checkQueries() {
+	s.t.Helper()
+	const want = "demo,client,Service,kube-system,kube-dns,Pod,Deployment,coredns,"
+	s.await("queries are named", func() string {
+		out, _ := s.try("bin/kubectl-seine", "query", "--dataset", "dns", "--filter", `src.name == "client" && dns.name == "echo.demo.svc.cluster.local"`,
+			"--group-by", "src.namespace,src.name,dst.kind,dst.namespace,dst.name,backend.kind,backend.workload.kind,backend.workload.name", "--measure", "count()", "-o", "csv")
+		if !strings.Contains(out, want) {
+			return out
 		}
 		return ""
 	})

@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -20,6 +22,9 @@ import (
 
 // rights are the namespaces of users whose token is their name; "*" is all.
 var rights = map[string][]string{"admin": {"*"}, "dev": {"shop", "web"}, "guest": nil}
+
+// expired says that the API server takes no token any more.
+var expired atomic.Bool
 
 // apiServer answers as Kubernetes' does, and counts what it is asked.
 func apiServer(t *testing.T) (*rest.Config, *atomic.Int64) {
@@ -35,6 +40,7 @@ func apiServer(t *testing.T) (*rest.Config, *atomic.Int64) {
 		var review authenticationv1.TokenReview
 		_ = json.NewDecoder(r.Body).Decode(&review)
 		_, known := rights[review.Spec.Token]
+		known = known && !expired.Load()
 		review.Status = authenticationv1.TokenReviewStatus{Authenticated: known, User: authenticationv1.UserInfo{Username: review.Spec.Token}}
 		answer(w, review)
 	})
@@ -84,6 +90,42 @@ func TestAuthorize(t *testing.T) {
 	for _, header := range []string{"", "Bearer ", "Basic admin", "Bearer stranger"} {
 		if scope, err := a.Authorize(t.Context(), header); err == nil {
 			t.Errorf("header %q is admitted with %v", header, scope)
+		}
+	}
+}
+
+// TestExpires has a token expire: what was answered counts for half a minute, and no longer; nor is it another's.
+func TestExpires(t *testing.T) {
+	cfg, _ := apiServer(t)
+	a, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer expired.Store(false)
+	dev, err := a.Authorize(t.Context(), "Bearer dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other, err := a.Authorize(t.Context(), "Bearer dev "); err == nil || other != nil {
+		t.Errorf("another token with the same beginning: %v, %v", other, err)
+	}
+	expired.Store(true)
+	if again, err := a.Authorize(t.Context(), "Bearer dev"); err != nil || again != dev {
+		t.Errorf("within half a minute: %v, %v; want the same answer", again, err)
+	}
+	for sum, is := range a.kept {
+		if left := time.Until(is.until); left > keep {
+			t.Errorf("an answer counts for %v more", left)
+		}
+		is.until = time.Now()
+		a.kept[sum] = is
+	}
+	if again, err := a.Authorize(t.Context(), "Bearer dev"); err == nil {
+		t.Errorf("after it: %v; want it refused", again)
+	}
+	for sum := range a.kept {
+		if strings.Contains(string(sum[:]), "dev") {
+			t.Error("a token is kept as it is")
 		}
 	}
 }
