@@ -164,7 +164,6 @@ func (x *Index) drop(d past) {
 	if p == nil {
 		return
 	}
-	delete(x.known, d.addr)
 	p.spans = slices.DeleteFunc(p.spans, func(s span) bool { return s.to <= d.to })
 	x.vacate(d.addr, p)
 }

@@ -34,7 +34,7 @@ func (x *Index) Identify(q *Query) *flow.Identity {
 	addr := q.Addr.Unmap().WithZone("")
 	x.mu.RLock()
 	k := x.known[addr]
-	if k.holds(x.epoch) && !k.ports && q.At >= k.from-early {
+	if k.holds(x.epoch) && !k.ports && q.At > k.from-early {
 		x.mu.RUnlock()
 		return &k.Identity
 	}
