@@ -24,22 +24,27 @@ func newClusterStatusCommand() *cobra.Command {
 	ask.add(c.Flags())
 	c.Flags().StringVarP(&output, "output", "o", "table", "`HOW`: table or json")
 	return asking(c, func(ctx context.Context, cmd *cobra.Command, _ []string) error {
-		if output != "table" && output != "json" {
-			return usagef("output %q: want table or json", output)
-		}
-		client, err := ask.client()
-		if err != nil {
-			return err
-		}
-		status, err := client.Status(ctx)
-		if err != nil {
-			return err
-		}
-		if output == "json" {
-			return writeIndented(cmd.OutOrStdout(), status)
-		}
-		return writeClusterStatus(cmd.OutOrStdout(), &status, time.Now())
+		return showClusterStatus(ctx, &ask, cmd.OutOrStdout(), output)
 	})
+}
+
+// showClusterStatus tells of a server and all its agents.
+func showClusterStatus(ctx context.Context, ask *askFlags, to io.Writer, output string) error {
+	if output != "table" && output != "json" {
+		return usagef("output %q: want table or json", output)
+	}
+	client, err := ask.client()
+	if err != nil {
+		return err
+	}
+	status, err := client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if output == "json" {
+		return writeIndented(to, status)
+	}
+	return writeClusterStatus(to, &status, time.Now())
 }
 
 // writeClusterStatus writes a line for each agent, and then what does not work.

@@ -24,6 +24,7 @@ type flowsFlags struct {
 	follow     bool
 	output     string
 	fields     []string
+	hiding     hiding
 }
 
 func newFlowsCommand() *cobra.Command {
@@ -53,6 +54,7 @@ func newFlowsCommand() *cobra.Command {
 	s.BoolVarP(&f.follow, "follow", "f", false, "go on with connections as they are recorded; with --last or --since, the earlier ones first")
 	s.StringSliceVar(&f.fields, "fields", nil, "which `FIELDS`, separated by commas (default a table of the connection; with json and csv all)")
 	s.StringVarP(&f.output, "output", "o", "table", "`HOW`: table, wide, json (an object a line), csv or netobserv (flow logs of NetObserv)")
+	f.hiding.add(s)
 	f.ask.add(s)
 	f.conditions.complete(c, &f.ask)
 	c.ValidArgsFunction = completeFilter(&f.ask)
@@ -87,7 +89,10 @@ func (f *flowsFlags) run(ctx context.Context, out, notes io.Writer, args []strin
 	if f.follow {
 		return l.follow(ctx, c, request, out, notes)
 	}
-	return l.write(ctx, c, request, out, notes)
+	if err := l.write(ctx, c, request, out, notes); err != nil {
+		return err
+	}
+	return f.hiding.tell(ctx, c, notes)
 }
 
 func (f *flowsFlags) request(args []string) (*query.Request, error) {
@@ -102,7 +107,11 @@ func (f *flowsFlags) request(args []string) (*query.Request, error) {
 		return nil, err
 	}
 	r := &query.Request{Filter: filter, Fields: f.columns(), Limit: f.last}
-	return r, f.period.apply(r, time.Now())
+	if err := f.period.apply(r, time.Now()); err != nil {
+		return nil, err
+	}
+	f.hiding.apply(r, f.output)
+	return r, nil
 }
 
 // columns are the fields to ask for; none asks for all.

@@ -34,7 +34,7 @@ const (
 )
 
 func newMapCommand() *cobra.Command {
-	f := measureFlags{request: query.Request{Measures: []string{"sum(total.bytes)", "sum(total.packets)", "count()"}}}
+	f := measureFlags{request: query.Request{Measures: []string{"sum(total.bytes)", "sum(total.packets)", "count()"}}, hiding: new(hiding)}
 	by, most, output, filter := "workload", 100, "table", ""
 	c := asking(&cobra.Command{
 		Use:   "map [FILTER]",
@@ -48,6 +48,7 @@ func newMapCommand() *cobra.Command {
 			return err
 		}
 		filter = append(args, "")[0]
+		f.hiding.all = f.hiding.all || output == "json" || output == "csv"
 		edges, a, err := f.edges(ctx, by, filter)
 		if err != nil {
 			return err
@@ -60,7 +61,7 @@ func newMapCommand() *cobra.Command {
 			return err
 		}
 		writeNotes(cmd.ErrOrStderr(), a, &f.period)
-		return nil
+		return f.tellHidden(cmd)
 	})
 	s := c.Flags()
 	s.SortFlags = false
@@ -69,6 +70,7 @@ func newMapCommand() *cobra.Command {
 	s.StringVar(&by, "by", by, "what nodes are, a `LEVEL`: "+strings.Join(levelNames(), ", "))
 	s.IntVar(&most, "limit", most, "show the `N` largest edges")
 	s.StringVarP(&output, "output", "o", output, "`HOW`: "+strings.Join(mapOutputs(), ", "))
+	f.hiding.add(s)
 	f.ask.add(s)
 	f.output = "table"
 	f.conditions.complete(c, &f.ask)

@@ -26,6 +26,8 @@ type measureFlags struct {
 	titles map[string]string
 	// hidden are the columns that a table was given for the text of others alone.
 	hidden []string
+	// hiding leaves out what few look for; nil shows all.
+	hiding *hiding
 }
 
 func (f *measureFlags) add(c *cobra.Command) {
@@ -58,6 +60,9 @@ func (f *measureFlags) answer(ctx context.Context, filter string) (*query.Answer
 	if err := f.period.apply(&f.request, time.Now()); err != nil {
 		return nil, err
 	}
+	if f.hiding != nil {
+		f.hiding.apply(&f.request, f.output)
+	}
 	if f.output == "table" && datasetOf(&f.request) == flow.Connections && len(f.request.Measures) > 0 {
 		f.hidden = kindsFor(f.request.GroupBy)
 		f.request.GroupBy = slices.Concat(f.request.GroupBy, f.hidden)
@@ -80,12 +85,27 @@ func (f *measureFlags) write(cmd *cobra.Command, a *query.Answer) error {
 	if f.request.Compare != "" && a.Rows > 0 && isNew(a.Block) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "seine: nothing of this was recorded in the period %s earlier: there is nothing to compare with\n", printable(f.request.Compare))
 	}
-	return nil
+	return f.tellHidden(cmd)
+}
+
+// tellHidden says what was left out.
+func (f *measureFlags) tellHidden(cmd *cobra.Command) error {
+	if f.hiding == nil {
+		return nil
+	}
+	c, err := f.ask.client()
+	if err != nil {
+		return err
+	}
+	return f.hiding.tell(cmd.Context(), c, cmd.ErrOrStderr())
 }
 
 // newTopCommand ranks groups.
 func newTopCommand() *cobra.Command {
-	f := measureFlags{request: query.Request{Measures: []string{"sum(total.bytes)", "sum(total.packets)", "count()"}, Limit: 20}}
+	f := measureFlags{
+		request: query.Request{Measures: []string{"sum(total.bytes)", "sum(total.packets)", "count()"}, Limit: 20}, hiding: new(hiding),
+		titles: map[string]string{"sum(total.bytes)": "BYTES", "sum(total.packets)": "PACKETS", "count()": "RECORDS"},
+	}
 	var filter string
 	c := asking(&cobra.Command{
 		Use:   "top FIELD...",
@@ -93,6 +113,7 @@ func newTopCommand() *cobra.Command {
 		Long: "Each combination of the fields' values is a group; seine fields lists the fields. The order is by the first measure.\n" +
 			"count() counts records: one per connection and interval of its agent, so that a long download counts several times.\n" +
 			"  seine top src.workload.name backend.workload.name --since 6h\n" +
+			"  seine top src.workload.name --since 1h --compare 1h\n" +
 			"  seine top dst.port --measure 'count_distinct(src.addr)' --namespace shop",
 		Args:              atLeastOne,
 		ValidArgsFunction: completeFields(isGroup),
@@ -108,6 +129,7 @@ func newTopCommand() *cobra.Command {
 		return f.write(cmd, a)
 	})
 	f.add(c)
+	f.hiding.add(c.Flags())
 	c.Flags().StringVar(&filter, "filter", "", "`CONDITION` in CEL")
 	_ = c.RegisterFlagCompletionFunc("filter", completeFilter(&f.ask))
 	return c

@@ -71,3 +71,35 @@ func TestFollowQueries(t *testing.T) {
 		t.Errorf("exit code %d, output %q, errors %q", got.code, got.out, got.errs)
 	}
 }
+
+// TestNeighbours expects tables without the records of neighbour discovery, with their number, and all elsewhere.
+func TestNeighbours(t *testing.T) {
+	s := serve(t)
+	records := shopRecords()
+	for i := range 3 {
+		r := records[2]
+		r.Proto, r.ICMP.Type = flow.ICMPv6, uint8(133+i)
+		r.Src.Port, r.Dst.Port, r.Backend.Port = 0, 0, 0
+		records = append(records, r)
+	}
+	echo := records[4]
+	echo.ICMP.Type = 128
+	s.feed(append(records, echo))
+	f := func(args string, lines int, told bool) {
+		t.Helper()
+		got := s.ask(strings.Fields(args)...)
+		if n := strings.Count(got.out, "ICMPv6"); got.code != 0 || n != lines {
+			t.Errorf("%s: exit code %d, %d lines of ICMPv6, want %d: %q", args, got.code, n, lines, got.out+got.errs)
+		}
+		if strings.Contains(got.errs, "3 records of IPv6's discovery of neighbours are left out") != told {
+			t.Errorf("%s: says %q", args, got.errs)
+		}
+	}
+	f("flows", 1, true)
+	f("flows --neighbours", 4, false)
+	f("flows --protocol ICMPv6", 4, false)
+	f("flows -o csv --fields proto", 4, false)
+	f("top proto icmp.type", 4, false)
+	f("top proto", 1, true)
+	f("flows --namespace other", 0, false)
+}

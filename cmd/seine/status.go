@@ -17,13 +17,22 @@ import (
 func newStatusCommand() *cobra.Command {
 	var output string
 	var running bool
+	var ask askFlags
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Tell which features are live here, what is missing, and what was lost",
 		Long: "Ask the agents that run on this host how they are: features, coverage, map use and losses by reason.\n" +
-			"Where none runs, tell what one could use here. Ends with 1 where no agent runs.",
+			"Where none runs, tell what one could use here. Ends with 1 where no agent runs.\n" +
+			"With --api a server tells of itself and of all agents that send to it:\n" +
+			"  seine status --api http://127.0.0.1:8080",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("api") {
+				if running {
+					return usagef("--running is of this host's agents: it does not go with --api")
+				}
+				return inFlags(showClusterStatus(cmd.Context(), &ask, cmd.OutOrStdout(), output))
+			}
 			if output != "table" && output != "json" {
 				return fmt.Errorf("output %q: want table or json", output)
 			}
@@ -32,6 +41,8 @@ func newStatusCommand() *cobra.Command {
 	}
 	c.Flags().StringVarP(&output, "output", "o", "table", "`HOW`: table or json")
 	c.Flags().BoolVar(&running, "running", false, "where no agent runs end at once, without a look at what one could use, as probes want it")
+	ask.add(c.Flags())
+	c.Flags().Lookup("api").Usage = "ask the server at `URL`, such as http://" + defaultListen + ", in place of the agents of this host"
 	return c
 }
 

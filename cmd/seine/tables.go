@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -34,9 +35,29 @@ func (f *measureFlags) table(a *query.Answer) []blockColumn {
 		if name == "saveable_share" && f.output == "table" {
 			all[i].text = func(b *query.Block, row int) string { return percent(numberAt(&b.Columns[i], row), 1) }
 		}
+		if measure, ok := strings.CutPrefix(name, "change("); ok && f.output == "table" {
+			all[i].text = withShare(all[i].text, name, "previous("+measure)
+		}
 		shown = append(shown, all[i])
 	}
 	return shown
+}
+
+// withShare shows a change with its sign, and what part that is of before.
+func withShare(text func(*query.Block, int) string, change, before string) func(*query.Block, int) string {
+	return func(b *query.Block, row int) string {
+		was, by, shown := numberAt(&b.Columns[indexOf(b, before)], row), numberAt(&b.Columns[indexOf(b, change)], row), text(b, row)
+		if by > 0 {
+			shown = "+" + shown
+		}
+		switch {
+		case was == 0 && by != 0:
+			return shown + " (new)"
+		case was == 0:
+			return shown
+		}
+		return fmt.Sprintf("%s (%+.0f %%)", shown, 100*by/was)
+	}
 }
 
 // titleOf is what a column is called: of a comparison, after the measure that is compared.
