@@ -31,7 +31,7 @@ func runSampled(t *testing.T, c *testkit.Cluster, source natSource) {
 		{outside, "tcp", nodePort(testkit.FarNodePort), both, false},
 		{client, "udp", service(testkit.NameService, 53), flow.DNAT, false},
 	}
-	reported := observe(t, c.Node.NS, source, sampling)
+	reported := observe(t, c.Node.NS, c.Pods(), source, sampling)
 	known := make(map[identity]bool)
 	for _, f := range families {
 		s := &stage{Cluster: c, v6: f.v6}

@@ -147,7 +147,7 @@ func runCases(t *testing.T, c *testkit.Cluster, source natSource) {
 		stages[i].older = mustDial(t, c.Client, "tcp", stages[i].service(testkit.WebService, 80), newPort())
 		mustExchange(t, stages[i].older, messageSize, 1)
 	}
-	reported := observe(t, c.Node.NS, source, 1)
+	reported := observe(t, c.Node.NS, c.Pods(), source, 1)
 	ran := 0
 	for i, f := range families {
 		for _, tt := range natCases {

@@ -66,7 +66,7 @@ func runZones(t *testing.T, kind testkit.RuleKind, v6 bool, source natSource) {
 		rules.Zones["client-"+tn.name], rules.Zones["server-"+tn.name] = tn.zone, tn.zone
 	}
 	node.Apply(kind, rules)
-	reported := observe(t, node, source, 1)
+	reported := observe(t, node, nil, source, 1)
 	all := driveTenants(t, node, tenants, v6)
 	reported.stop()
 	reported.check(t, all)

@@ -33,7 +33,7 @@ func TestIPVS(t *testing.T) {
 	for _, source := range natSources {
 		t.Run(source.String(), func(t *testing.T) {
 			testkit.SinceKernel(t, source.since, source.String())
-			runIPVS(t, s, observe(t, s.Node.NS, source, 1), to, backend, ipvsSources[source.NATSource])
+			runIPVS(t, s, observe(t, s.Node.NS, s.Pods(), source, 1), to, backend, ipvsSources[source.NATSource])
 		})
 	}
 	t.Run("auto", func(t *testing.T) {

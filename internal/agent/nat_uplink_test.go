@@ -35,7 +35,7 @@ func TestNATUplinks(t *testing.T) {
 
 func runUplink(t *testing.T, c *testkit.Cluster, source natSource) {
 	testkit.SinceKernel(t, source.since, source.String())
-	reported := observe(t, c.Node.NS, source, 1)
+	reported := observe(t, c.Node.NS, c.Pods(), source, 1)
 	var all []truth
 	for _, f := range families {
 		for _, tt := range uplinkCases {

@@ -3,7 +3,7 @@ package nat
 // learnDying takes the conntrack entry of packets that were dropped before it was confirmed, if it translates. The next
 // packet of the connection gets an entry of its own, perhaps with another backend.
 func (t *Table) learnDying(f *Fact) {
-	if f.Entry == nil || f.Entry.nat() == 0 {
+	if f.Entry == nil || f.Entry.nat() == 0 || !f.isOfEntry() {
 		return
 	}
 	c := t.find(f.Entry)
@@ -19,6 +19,12 @@ func (t *Table) learnDying(f *Fact) {
 		c.start, c.end = f.First-apart, f.Last
 	}
 	c.seen = t.interval
+}
+
+// isOfEntry tells whether the dropped packets are those that made their entry. An ICMP error or redirect bears the entry of
+// the packet that it is about, which may go on.
+func (f *Fact) isOfEntry() bool {
+	return f.Proto == f.Entry.Proto && (f.Src == f.Entry.OrigSrc || f.Src == f.Entry.ReplyDst)
 }
 
 // confirm notes that another source knows the entry: a later packet got the same one, and was not dropped.

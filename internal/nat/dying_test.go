@@ -1,6 +1,10 @@
 package nat
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/seine-net/seine/internal/flow"
+)
 
 // lost is a drop of packets that were translated, and whose conntrack entry went with them.
 func lost(src, dst string, e Entry, n uint64) word {
@@ -19,6 +23,11 @@ func TestDying(t *testing.T) {
 	f := func(name string, run func(*script)) { t.Run(name, func(t *testing.T) { run(play(t, host{})) }) }
 	f("one record", func(s *script) {
 		s.with(syn, dropped).gives(toOne + "1/0 vethC dnat conntrack dropped 1/0").gives()
+	})
+	f("of a packet that an ICMP redirect is about", func(s *script) {
+		redirect := lost("10.0.0.1:0", "10.0.1.1:0", one, 1)
+		redirect.f.Proto, redirect.f.Alone = flow.ICMPv4, false
+		s.with(syn, redirect).gives("TCP " + client + ">" + service + " 1/0 vethC none syn")
 	})
 	f("told before", func(s *script) {
 		s.with(dropped, syn).endsWith(toOne + "1/0 vethC dnat conntrack dropped 1/0")

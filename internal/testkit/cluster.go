@@ -25,6 +25,9 @@ type Cluster struct {
 	uplink                    Uplink
 }
 
+// Pods returns the pods of the node under test.
+func (c *Cluster) Pods() []*Host { return []*Host{c.Client, c.Idle, c.Server1, c.Server2} }
+
 // Host is a namespace with its addresses on eth0 (mv0 on the node under test).
 type Host struct {
 	*NS
