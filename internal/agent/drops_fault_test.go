@@ -106,6 +106,16 @@ func spaceNumber(t *testing.T, ns *testkit.NS) uint32 {
 	return uint32(st.Ino)
 }
 
+// spaceNumbers are those of pods: no pods are none, where nil would be any.
+func spaceNumbers(t *testing.T, pods []*testkit.Host) []uint32 {
+	t.Helper()
+	numbers := make([]uint32, 0, len(pods))
+	for _, pod := range pods {
+		numbers = append(numbers, spaceNumber(t, pod.NS))
+	}
+	return numbers
+}
+
 // smallQueue lets one packet after the other out to the server, slowly, with room for a few more.
 func smallQueue(t *testing.T, s *healthStage) func() uint64 {
 	s.node.Exec("tc", "qdisc", "add", "dev", "pod2", "root", "tbf", "rate", "64kbit", "burst", "1600", "limit", "1600")

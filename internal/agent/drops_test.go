@@ -62,7 +62,7 @@ func TestDrops(t *testing.T) {
 	if _, err := c.Node.Run(dropRules, "nft", "-f", "-"); err != nil {
 		t.Fatal(err)
 	}
-	cfg := agent.Config{Node: "node", Interval: interval}
+	cfg := agent.Config{Node: "node", Interval: interval, PodSpaces: spaceNumbers(t, c.Pods())}
 	cfg.NetNS = c.Node.Path
 	a, err := agent.New(cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {

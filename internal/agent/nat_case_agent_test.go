@@ -76,10 +76,7 @@ func observe(t *testing.T, node *testkit.NS, pods []*testkit.Host, source natSou
 	began := time.Now()
 	cfg := agent.Config{Node: "node", Interval: interval}
 	cfg.NetNS, cfg.NATSource, cfg.Sampling = node.Path, source.String(), sampling
-	cfg.PodSpaces = []uint32{}
-	for _, pod := range pods {
-		cfg.PodSpaces = append(cfg.PodSpaces, spaceNumber(t, pod.NS))
-	}
+	cfg.PodSpaces = spaceNumbers(t, pods)
 	a, err := agent.New(cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil && source.traces {
 		testkit.Lacks(t, source.String(), err)

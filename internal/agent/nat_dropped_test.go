@@ -113,7 +113,7 @@ const (
 
 func runDropped(t *testing.T, c *testkit.Cluster, kind testkit.RuleKind, tt *droppedCase, v6 bool) {
 	d := &dropWatch{attempts: make(map[netip.AddrPort]*attempt)}
-	stop := d.watch(t, c.Node.NS)
+	stop := d.watch(t, c)
 	to := netip.AddrPortFrom(c.VIP(v6, tt.service), 80)
 	var dialing sync.WaitGroup
 	var mu sync.Mutex
@@ -159,10 +159,10 @@ type dropWatch struct {
 }
 
 // watch starts an agent, which stop ends.
-func (d *dropWatch) watch(t *testing.T, node *testkit.NS) (stop func()) {
+func (d *dropWatch) watch(t *testing.T, c *testkit.Cluster) (stop func()) {
 	t.Helper()
-	cfg := agent.Config{Node: "node", Interval: interval}
-	cfg.NetNS = node.Path
+	cfg := agent.Config{Node: "node", Interval: interval, PodSpaces: spaceNumbers(t, c.Pods())}
+	cfg.NetNS = c.Node.Path
 	a, err := agent.New(cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
