@@ -212,7 +212,7 @@ func (d *dropWatch) check(t *testing.T, to netip.AddrPort, backends []netip.Addr
 			timeouts--
 		}
 		if k.most != 1 {
-			t.Errorf("%v: %d records in one interval", client, k.most)
+			t.Errorf("%v: %d records in one interval, of %+v", client, k.most, k.records)
 		}
 		for i := range k.records {
 			r := &k.records[i]
@@ -223,5 +223,11 @@ func (d *dropWatch) check(t *testing.T, to netip.AddrPort, backends []netip.Addr
 	}
 	if len(d.attempts) != attempts || timeouts != 0 || drops != dropped {
 		t.Errorf("%d connections, want %d; %d timeouts untold; %d drops, the rules dropped %d", len(d.attempts), attempts, timeouts, drops, dropped)
+		for client, k := range d.attempts {
+			for i := range k.records {
+				r := &k.records[i]
+				t.Logf("%v %v..%v %s %v %d packets %d drops %v %+v", client, r.Start, r.End, flow.FormatPath(r), r.NAT, r.Fwd.Packets, r.FwdFaults.DropPackets, r.TCP.Connect, r.OrientedBy)
+			}
+		}
 	}
 }

@@ -223,10 +223,10 @@ func (d *drops) read() (grown []growth, err error) {
 			key, now := d.keys[i], d.values[i]
 			before := d.counted[key]
 			if now.Packets == before.Packets && before.Packets > 0 {
-				_ = d.objects.SeineDrops.Delete(key) // If it is gone, that is what is wanted.
-				continue
+				d.take(key, &now)
+			} else {
+				seen[key] = now
 			}
-			seen[key] = now
 			first := now.FirstNs
 			if before.Packets > 0 {
 				first = before.LastNs
@@ -241,6 +241,15 @@ func (d *drops) read() (grown []growth, err error) {
 	}
 	d.counted = seen
 	return grown, nil
+}
+
+// take deletes an entry that has stopped growing, and reads for the last time what it grew to: a retransmission may be
+// dropped just then. Before Linux 5.14 that takes two calls.
+func (d *drops) take(key bpf.DropKey, last *bpf.DropValue) {
+	m := d.objects.SeineDrops
+	if err := m.LookupAndDelete(key, last); errors.Is(err, ebpf.ErrNotSupported) && m.Lookup(key, last) == nil {
+		_ = m.Delete(key) // Nobody else deletes it.
+	}
 }
 
 // reasonName returns the kernel's name of a reason, its number where it has none, "" where the kernel tells none.
