@@ -35,6 +35,9 @@ func TestDying(t *testing.T) {
 	f("packets waited", func(s *script) {
 		s.with(syn.at(900, 900)).gives().with(dropped.at(-99, -99)).gives(toOne + "1/0 vethC dnat conntrack dropped 1/0")
 	})
+	f("a busy machine", func(s *script) {
+		s.with(syn.at(100, 100), dropped.at(180, 180)).gives(toOne + "1/0 vethC dnat conntrack dropped 1/0")
+	})
 	f("no packet seen", func(s *script) { s.with(dropped).gives(toOne + "0/0  dnat conntrack dropped 1/0") })
 	f("not translated", func(s *script) {
 		s.with(seen(client, backend).on(vethC).sent(1).syn(1), lost(client, backend, entry(client, backend, "", ""), 1)).

@@ -160,11 +160,11 @@ func (t *Table) tellAlone(c *connection, f *Fact) {
 // packet of a use, on a busy machine.
 const apart = flow.Time(5e6)
 
-// isOf tells whether a fact may be about a use: tuples are used again, and a fact of the next use may be told before
-// its packets are counted.
+// isOf tells whether a fact may be about a use: tuples are used again, and what a socket tells of the next use may be told
+// before its packets are counted. A packet is dropped after it was counted, however busy the machine is.
 func (f *Fact) isOf(u *use) bool {
 	ended := f.Socket != nil && f.Socket.TCP.State == flow.TCPClose
-	return f.First <= u.last+apart && (!ended || f.Last >= u.first-apart)
+	return (f.Socket == nil || f.First <= u.last+apart) && (!ended || f.Last >= u.first-apart)
 }
 
 // useOf returns the use of the tuple that a fact is about, nil where there was none in this interval: for a socket the
