@@ -35,10 +35,20 @@ func (r *Rule) share(v *verdict, p Periods) bool {
 	if known {
 		v.baseline = v.before.share()
 	}
-	if r.MinIncrease > 0 && (!known || v.value < v.baseline+r.MinIncrease) {
+	if r.MinIncrease > 0 && (!known || v.value < v.baseline+max(r.MinIncrease, sureAt*v.chance())) {
 		return false
 	}
 	return v.now.bad() >= r.MinBad && r.atLeast(v, v.value)
+}
+
+// sureAt is how many standard errors a share must have grown by, so that one growth in several hundred is by chance.
+const sureAt = 3
+
+// chance is the standard error of the difference between two shares of such volumes, were they the same.
+func (v *verdict) chance() float64 {
+	now, before := v.now.volume(), v.before.volume()
+	all := min(1, (v.now.bad()+v.before.bad())/(now+before))
+	return math.Sqrt(all * (1 - all) * (1/now + 1/before))
 }
 
 // growth compares a value with that of the baseline, of which there must have been a quarter as much at the same rate.

@@ -112,3 +112,21 @@ func TestNoAlarm(t *testing.T) {
 		r.FwdFaults.DropPackets, r.Drop.Reason = 2, "TCP_ABORT_ON_DATA"
 	})
 }
+
+// TestByChance expects a share that grew to be told only where that is not likely by chance.
+func TestByChance(t *testing.T) {
+	r := &rules[ruleAt("resets-by-server")]
+	f := func(bad, of, badBefore, ofBefore float64, want bool) {
+		t.Helper()
+		now, before := Facts{Bad: bad, Of: of}, Facts{Bad: badBefore, Of: ofBefore}
+		if v, found := r.judge(now, before, sentencePeriods); found != want {
+			t.Errorf("%g of %g after %g of %g: found %v, %+v", bad, of, badBefore, ofBefore, found, v)
+		}
+	}
+	f(36, 122, 6, 32, false)
+	f(72, 122, 6, 32, true)
+	f(5, 20, 0, 4, false)
+	f(30, 100, 0, 400, true)
+	f(1220, 4000, 800, 4000, true)
+	f(60, 60, 60, 60, false)
+}

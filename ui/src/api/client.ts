@@ -139,7 +139,6 @@ export async function status(signal?: AbortSignal): Promise<Status> {
   return { ...(await response.json()), told: Number.isNaN(told) ? serverNow() : told };
 }
 
-export const health = (p: { last?: string; baseline?: string }, signal?: AbortSignal) =>
-  get<Health>("health", p, signal);
+export const health = (p: { last?: string; to?: string }, signal?: AbortSignal) => get<Health>("health", p, signal);
 export const values = (p: Record<string, string | undefined>, signal?: AbortSignal) =>
   get<{ values: { value: string; rows: number }[] }>("values", p, signal);

@@ -76,9 +76,11 @@ export function useStatus() {
 export function useHealth() {
   const w = useWindow();
   const last = formatDuration(w.to - w.from);
+  // A period up to now ends by the server's clock.
+  const to = "to" in w.period ? new Date(w.to).toISOString() : undefined;
   return useQuery({
     queryKey: ["health", w.to, last],
-    queryFn: ({ signal }) => client.health({ last }, signal),
+    queryFn: ({ signal }) => client.health({ last, to }, signal),
     placeholderData: keepPreviousData,
     retry: false,
   });

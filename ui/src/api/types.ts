@@ -122,7 +122,10 @@ export interface Finding {
   value: number;
   baseline: number | null;
   unit: string;
-  since: string;
+  since: string | null;
+  until?: string;
+  /** What else was found, and follows from it. */
+  explains?: { rule: string; edges: number }[];
   /** The records behind it, in CEL. */
   filter: string;
   dataset: string;

@@ -25,7 +25,7 @@ export function FindingLine({ finding, detailed }: { finding: Finding; detailed?
       <span className={finding.severity === "info" ? "quiet" : finding.severity}>{looks[finding.severity]}</span>
       <span>
         <span className="sr">{finding.severity}: </span>
-        {finding.sentence}
+        {finding.sentence.replaceAll(" %", "\u00a0%")}
         {detailed && (
           <span className="quiet facts-line">
             {finding.rule.replaceAll("_", " ")} · now {formatNumber(finding.value, as)}
