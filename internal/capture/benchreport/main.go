@@ -25,6 +25,7 @@ var packages = []struct{ path, time string }{
 	{"./internal/nat", "2s"},
 	{"./internal/nat/ctnetlink", "1s"},
 	{"./internal/flow", "1s"},
+	{"./internal/agent", "1x"},
 	{"./cmd/seine", "1x"},
 }
 
@@ -65,6 +66,11 @@ var rows = []row{
 	{"BenchmarkFinish/new", "ns/observation", "join, connections not seen before, ns an observation", ""},
 	{"BenchmarkFinish/known", "ns/observation", "join, known connections, ns an observation", ""},
 	{"BenchmarkFinish/floor", "ns/observation", "one look-up in a map, ns an observation", ""},
+	{"BenchmarkDNS", "queries/s", "DNS queries a second, each from a socket of its own", ""},
+	{"BenchmarkDNS", "without_%core", "an agent under these without DNS, % of a core in user space", ""},
+	{"BenchmarkDNS", "with_%core", "the same with DNS", ""},
+	{"BenchmarkDNS", "dns_%core", "with less without, turn by turn", "at most 10"},
+	{"BenchmarkDNS", "rows/query", "rows for each query", "1"},
 	{"BenchmarkMemory", "start_MiB", "resident memory of an agent that has begun, MiB", ""},
 	{"BenchmarkMemory", "most_MiB", "the most while 120,000 flows came at once, three times, MiB", "at most 150"},
 	{"BenchmarkMemory", "rest_MiB", "10 s after the last of them, MiB", "at most 150"},
