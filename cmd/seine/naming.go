@@ -112,13 +112,10 @@ func (f *nameFlags) open(node string, objects []kube.Object, log *slog.Logger) (
 
 // priced says where prices are from, as far as that is told.
 func priced(t *cost.Table) string {
-	switch {
-	case t.Source == "":
+	if t.Source == "" {
 		return "the file names no source"
-	case t.Checked == "":
-		return fmt.Sprintf("%s, of %s", t.Source, cmp.Or(t.Date, "no date"))
 	}
-	return fmt.Sprintf("%s, of %s; checked: %s", t.Source, t.Date, t.Checked)
+	return fmt.Sprintf("%s, of %s", t.Source, cmp.Or(t.Date, "no date"))
 }
 
 func (f *nameFlags) readSubnets() (s kube.Subnets, err error) {
