@@ -154,6 +154,16 @@ func TestLargeCluster(t *testing.T) {
 	if used > most {
 		t.Errorf("the index takes %d MiB, want at most %d", used>>20, most>>20)
 	}
+	for i := range manyPods { // Every pod is asked for.
+		if got := who(s.index, podAddr(i), 8080); got.Name != bigName(i) {
+			t.Fatalf("%s is %+v", podAddr(i), got)
+		}
+	}
+	used = heap() - before
+	t.Logf("once all were asked for: %d MiB", used>>20)
+	if used > most {
+		t.Errorf("the index and its answers take %d MiB, want at most %d", used>>20, most>>20)
+	}
 	for i := range manyPods { // Every pod is replaced by another of its address.
 		p := bigPod(i)
 		it, _ := kinds[1].reduce(s.convert, p)
