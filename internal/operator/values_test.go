@@ -52,6 +52,26 @@ func TestBaseStays(t *testing.T) {
 	}
 }
 
+// TestNumbers takes numbers where people write them, and their tools make none of a text.
+func TestNumbers(t *testing.T) {
+	for tag, want := range map[any]string{1: "x/seine:1", 20261126: "x/seine:20261126", "1.10": "x/seine:1.10"} {
+		base := map[string]any{"image": map[string]any{"repository": "x/seine", "tag": tag}, "server": map[string]any{"maxAge": 0, "maxBytes": 0}}
+		var all strings.Builder
+		for _, o := range rendered(t, read(t, []byte("{spec: {}}")), base) {
+			text, err := yaml.Marshal(o.Object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Write(text)
+		}
+		for _, part := range []string{"image: " + want + "\n", "--max-age=0\n", "--max-bytes=0\n"} {
+			if !strings.Contains(all.String(), part) {
+				t.Errorf("tag %v: want %q in\n%s", tag, part, all.String())
+			}
+		}
+	}
+}
+
 // TestWrongBase refuses values that the chart does not take.
 func TestWrongBase(t *testing.T) {
 	r, err := newRenderer(nil)

@@ -54,7 +54,10 @@ annotations:
 
 {{- define "seine.image" -}}
 {{- $i := .Values.image -}}
-image: {{ if $i.digest }}{{ printf "%s@%s" $i.repository $i.digest | quote }}{{ else }}{{ printf "%s:%s" $i.repository (default .Chart.AppVersion $i.tag) | quote }}{{ end }}
+{{- /* --set image.tag=1 and YAML make a number of it. */}}
+{{- $tag := $i.tag }}
+{{- if kindIs "float64" $tag }}{{ $tag = int64 $tag }}{{ end }}
+image: {{ if $i.digest }}{{ printf "%s@%s" $i.repository $i.digest | quote }}{{ else }}{{ printf "%s:%s" $i.repository (default .Chart.AppVersion $tag | toString) | quote }}{{ end }}
 imagePullPolicy: {{ $i.pullPolicy }}
 {{- end }}
 
