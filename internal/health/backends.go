@@ -1,6 +1,9 @@
 package health
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // backends has the workloads that answer for what is dialled.
 type backends map[Entity]map[Entity]bool
@@ -31,14 +34,16 @@ func (b backends) server(dialled Entity) Entity {
 	return one
 }
 
-// answersAny says whether one of some answers at an edge.
-func (b backends) answersAny(e Edge, who map[Entity]bool) bool {
-	for server := range b[e.Dst] {
-		if who[server] {
-			return true
+// named are the workloads that answer for what is dialled, in the order of their names.
+func (b backends) named(dialled Entity) []Entity {
+	var all []Entity
+	for workload := range b[dialled] {
+		if workload.Name != "" {
+			all = append(all, workload)
 		}
 	}
-	return false
+	slices.SortFunc(all, func(a, b Entity) int { return cmp.Compare(a.String(), b.String()) })
+	return all
 }
 
 // below returns the edge that an edge's server waits for: one with half as much at least. It is nil if there is none.

@@ -122,7 +122,10 @@ var (
 // Service and who dials its pods share the server.
 func (c *check) shared(j judged, left []*edgeState, by end) []*cause {
 	var order []Entity
-	groups := make(map[Entity][]*edgeState)
+	groups, isLeft := make(map[Entity][]*edgeState), make(map[*edgeState]bool)
+	for _, s := range left {
+		isLeft[s] = true
+	}
 	for _, s := range j.states {
 		who := c.behind.server(by.of(s.edge))
 		if !s.judged || who.Name == "" {
@@ -136,7 +139,7 @@ func (c *check) shared(j judged, left []*edgeState, by end) []*cause {
 	var causes []*cause
 	for _, who := range order {
 		one := &cause{judged: len(groups[who])}
-		one.found = slices.DeleteFunc(slices.Clone(groups[who]), func(s *edgeState) bool { return !slices.Contains(left, s) })
+		one.found = slices.DeleteFunc(slices.Clone(groups[who]), func(s *edgeState) bool { return !isLeft[s] })
 		if c.isWide(one) {
 			one.name(j.rule, groups[who], by)
 			one.verdict = together(j.rule, groups[who], one.found, c.periods)

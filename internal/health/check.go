@@ -207,8 +207,10 @@ type check struct {
 	edges    map[Edge]bool
 	nodes    map[string]bool
 	behind   backends
-	rules    int
-	notes    []string
+	// foundBy and everyBy are the edges of rules by their ends.
+	foundBy, everyBy map[*Rule]*index
+	rules            int
+	notes            []string
 }
 
 // finding is a Finding under way.
@@ -240,6 +242,7 @@ type finding struct {
 
 func (c *check) all(ctx context.Context) error {
 	c.edges, c.nodes, c.behind = make(map[Edge]bool), make(map[string]bool), make(backends)
+	c.foundBy, c.everyBy = make(map[*Rule]*index), make(map[*Rule]*index)
 	for _, dataset := range c.settings.datasets() {
 		for _, step := range []func(context.Context, string) error{c.byEdge, c.byNode} {
 			if err := step(ctx, dataset); err != nil {
