@@ -30,7 +30,7 @@ func wrapped(text string, width int) (lines []string) {
 	if width <= 0 {
 		return []string{text}
 	}
-	const glue = "\u00a0"
+	const glue = "\x00"
 	line := ""
 	for word := range strings.FieldsSeq(strings.ReplaceAll(text, " %", glue+"%")) {
 		word = strings.ReplaceAll(word, glue, " ")

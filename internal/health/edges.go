@@ -44,35 +44,6 @@ func (c *check) byEdge(ctx context.Context, dataset string) error {
 	return nil
 }
 
-// pairOf asks for the period and for the baseline. The facts are by subject, in the order of the rules.
-func pairOf[K comparable](ctx context.Context, c *check, q *question, of func(answerRow) K) (now, before map[K][]Facts, err error) {
-	q.filter = c.with("")
-	q.from, q.to = c.periods.From, c.periods.To
-	if now, err = factsBy(ctx, c, q, of); err != nil || c.periods.scale() == 0 {
-		return now, nil, err
-	}
-	q.from, q.to = c.periods.BaselineFrom, c.periods.BaselineTo
-	before, err = factsBy(ctx, c, q, of)
-	return now, before, err
-}
-
-func factsBy[K comparable](ctx context.Context, c *check, q *question, of func(answerRow) K) (map[K][]Facts, error) {
-	all := make(map[K][]Facts)
-	cut, err := c.ask(ctx, q, func(row answerRow) {
-		key := of(row)
-		if all[key] == nil {
-			all[key] = slices.Repeat([]Facts{noFacts()}, len(q.rules))
-		}
-		for i, rule := range q.rules {
-			all[key][i] = all[key][i].plus(row.facts(rule))
-		}
-	})
-	if cut != "" {
-		c.note("only the largest %d groups of %s were looked at", q.limit, q.dataset)
-	}
-	return all, err
-}
-
 // statesOf lets a rule, which is the i-th, judge each edge. They are in the order of their names.
 func statesOf(rule *Rule, p Periods, i int, now, before map[Edge][]Facts) []*edgeState {
 	var all []*edgeState

@@ -130,3 +130,15 @@ func TestByChance(t *testing.T) {
 	f(1220, 4000, 800, 4000, true)
 	f(60, 60, 60, 60, false)
 }
+
+// TestSlowForLong expects what is slow to be told still, though a third of the baseline is.
+func TestSlowForLong(t *testing.T) {
+	s := newStage(t)
+	s.fill(75, 35, 60, queries)
+	s.fill(35, 0, 60, func(i int) flow.Record {
+		r := queries(i)
+		r.DNS.Latency += 300_000
+		return r
+	})
+	s.check().expect(t, "critical dns-slow: shop/dns: DNS answers take 300.7 ms (p90), for all 3 clients, since 13:45 (700 µs in the hour before)")
+}
