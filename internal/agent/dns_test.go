@@ -256,7 +256,7 @@ func TestDNS(t *testing.T) {
 	}
 }
 
-// checkLatency wants late answers to be late, others not, and every row to be one of the client's node's.
+// checkLatency wants late answers to be late, others not, and every row to be one of the client's node's, with its process.
 func (q *queries) checkLatency(t *testing.T) {
 	t.Helper()
 	for i := range q.rows {
@@ -273,6 +273,9 @@ func (q *queries) checkLatency(t *testing.T) {
 		}
 		if !r.Primary || r.Reporter != flow.Client || r.Iface == "" || r.Node != "node" {
 			t.Errorf("%s: primary %t, reporter %v, iface %q, node %q", r.DNS.Name, r.Primary, r.Reporter, r.Iface, r.Node)
+		}
+		if r.Proto == flow.UDP && r.Src.Process.PID != uint32(os.Getpid()) {
+			t.Errorf("%s: asked by process %d, want this one, %d", r.DNS.Name, r.Src.Process.PID, os.Getpid())
 		}
 	}
 }
