@@ -54,7 +54,7 @@ var suites = []suite{
 		tests: []string{"TestDNS", "TestDNSRetries", "TestDNSNames"},
 	},
 	{
-		name: "drops", pkg: "internal/agent", limit: 5 * time.Minute, short: true,
+		name: "drops", pkg: "internal/agent", limit: 8 * time.Minute, short: true,
 		tests: []string{"TestDrops", "TestDropsTranslated"},
 	},
 	{
