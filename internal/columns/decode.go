@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -21,11 +22,23 @@ func Decode(d *Dataset, encoded []byte, limits Limits) (arrow.RecordBatch, error
 	if err != nil {
 		return nil, fmt.Errorf("decode batch: %w", err)
 	}
-	batch, err := decodeStream(d, stream, limits)
+	return decodeStream(d, stream, limits)
+}
+
+// DecodeQuick reads what EncodeQuick wrote, as Decode does what Encode wrote.
+func DecodeQuick(d *Dataset, encoded []byte, limits Limits) (arrow.RecordBatch, error) {
+	size, err := s2.DecodedLen(encoded)
 	if err != nil {
 		return nil, fmt.Errorf("decode batch: %w", err)
 	}
-	return batch, nil
+	if size > limits.Bytes {
+		return nil, fmt.Errorf("decode batch: S2 block says %d bytes of content, want at most %d", size, limits.Bytes)
+	}
+	stream, err := s2.Decode(nil, encoded)
+	if err != nil {
+		return nil, fmt.Errorf("decode batch: %w", err)
+	}
+	return decodeStream(d, stream, limits)
 }
 
 // decompress opens one zstd frame. The frame must say how large its content is, which bounds what is allocated.
@@ -56,6 +69,9 @@ func decodeStream(d *Dataset, stream []byte, limits Limits) (batch arrow.RecordB
 	defer func() {
 		if cause := recover(); cause != nil {
 			batch, err = nil, fmt.Errorf("stream is malformed: %v", cause)
+		}
+		if err != nil {
+			batch, err = nil, fmt.Errorf("decode batch: %w", err)
 		}
 	}()
 	if err := checkStream(stream); err != nil {

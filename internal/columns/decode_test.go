@@ -226,3 +226,29 @@ func FuzzDecode(f *testing.F) {
 		checkDecode(t, compress(input))
 	})
 }
+
+func TestQuick(t *testing.T) {
+	batch := build(t, querytest.RandomRecords(3, 500))
+	encoded, err := columns.EncodeQuick(make([]byte, 7), batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoded, err := columns.DecodeQuick(columns.Flows(), encoded, columns.DefaultLimits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer decoded.Release()
+	if !array.RecordEqual(batch, decoded) {
+		t.Error("batch differs once encoded and decoded")
+	}
+	f := func(what string, encoded []byte, limits columns.Limits) {
+		t.Helper()
+		if got, err := columns.DecodeQuick(columns.Flows(), encoded, limits); err == nil {
+			t.Errorf("%s: decoded to %d rows", what, got.NumRows())
+		}
+	}
+	f("nothing", nil, columns.DefaultLimits)
+	f("cut off", encoded[:len(encoded)-9], columns.DefaultLimits)
+	f("too large", encoded, columns.Limits{Bytes: 100, Rows: 1000})
+	f("too many rows", encoded, columns.Limits{Bytes: 1 << 20, Rows: 499})
+}

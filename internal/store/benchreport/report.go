@@ -13,8 +13,9 @@ func (b *bench) report() string {
 	fmt.Fprintf(&text, `# Benchmarks of the store
 
 Written by `+"`make bench-store`"+` on %s: %d processors, %s, %s. The records are those of a cluster of 500 nodes, 10,000
-pods and 1,000 services over %s: pairs by Zipf, 60 %% translated, 10 %% DNS, 2 %% resets (package
-internal/store/storetest, the same in each run). Processor time counts both the store's and the runtime's work, and
+pods and 1,000 services over %s: pairs by Zipf, 60 %% translated, 10 %% DNS, 2 %% dropped packets, 2 %% resets, with
+health, socket owners, names, labels and costs as agents and server fill them in (package internal/store/storetest, the
+same in each run). Processor time counts both the store's and the runtime's work, and
 leaves out the generator's. Times of queries are the median of %d. SQLite is modernc.org/sqlite with the same columns,
 an index on the time, and a commit for each batch of %d records.
 

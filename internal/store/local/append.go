@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"syscall"
 	"time"
 
@@ -51,11 +52,14 @@ func (s *Store) Append(ctx context.Context, b store.Batch) error {
 	if err := s.waitForRoom(ctx); err != nil {
 		return s.refused(rows, err)
 	}
-	payload, err := columns.Encode(nil, rows)
+	buffer := payloads.Get().(*[]byte)
+	defer payloads.Put(buffer)
+	payload, err := columns.EncodeQuick(*buffer, rows)
 	if err != nil {
 		return fmt.Errorf("append: %w", err)
 	}
-	frame := &wal.Frame{Kind: wal.BatchFrame, Dataset: d.Name, Origin: b.Origin, Sequence: b.Sequence, Payload: payload}
+	*buffer = payload[:cap(payload)]
+	frame := &wal.Frame{Kind: wal.QuickFrame, Dataset: d.Name, Origin: b.Origin, Sequence: b.Sequence, Payload: payload}
 	err = s.wal.Append(frame, func(segment uint64) {
 		s.keep(segment, d, rows)
 		if from != nil {
@@ -64,6 +68,9 @@ func (s *Store) Append(ctx context.Context, b store.Batch) error {
 	})
 	return s.refused(rows, err)
 }
+
+// payloads are buffers for encoded batches, of which the log takes a copy.
+var payloads = sync.Pool{New: func() any { return new([]byte) }}
 
 // refused turns an error that means a full disk into ErrFull, and counts the rows.
 func (s *Store) refused(rows arrow.RecordBatch, err error) error {

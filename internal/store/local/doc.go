@@ -11,8 +11,9 @@
 //	wal/0000000012.log                 segments of the log
 //	flows/2026-11-21T15/               rows of a dataset whose field "end" is in this hour
 //	    0000000012-1of2.parquet        from segment 12, the first of its two files
-//	    0000000012-g1.parquet          merged from files up to segment 12
-//	flows/2026-10-03/                  rows of this day that came late, among those of many other days; also months, years
+//	    0000000013-g1.parquet          merged from files with lower numbers
+//	flows/2026-11-20/                  small files of a day that is over, merged; or rows of this day that came late, among
+//	                                   those of many other days, for which there are also folders of months and years
 //	set-aside/                         what could not be read
 //	tmp/                               files being written
 //

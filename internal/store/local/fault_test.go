@@ -331,6 +331,9 @@ func TestMergeCutOff(t *testing.T) {
 	}
 	mustClose(t, s)
 	for file, data := range copies {
+		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(file, data, 0o640); err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ const (
 	settled = 5 * time.Minute
 	// mergedRows is how many rows a merged file has at most. More make a better file, but merging holds as many.
 	mergedRows = 512 << 10
-	// replacesNote is where a merged file names those that it replaces.
+	// replacesNote is where a merged file names those that it replaces, each with its folder unless that is its own.
 	replacesNote = "seine.replaces"
 )
 
@@ -91,11 +92,11 @@ func (s *Store) retain() {
 // mergeAll merges until there is nothing left to merge.
 func (s *Store) mergeAll(ctx context.Context) error {
 	for ctx.Err() == nil {
-		files := s.mergeable()
+		files, into := s.mergeable()
 		if files == nil {
 			return nil
 		}
-		if err := s.merge(ctx, files); err != nil {
+		if err := s.merge(ctx, files, into); err != nil {
 			return err
 		}
 	}
@@ -104,18 +105,20 @@ func (s *Store) mergeAll(ctx context.Context) error {
 
 // mergeable returns files of a period, neighbours in time, that make one of a good size; of a period that is over, all
 // that are left.
-func (s *Store) mergeable() []*storedFile {
+func (s *Store) mergeable() ([]*storedFile, *period) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	until := flow.Time(s.config.Now().Add(-settled).UnixNano())
 	folders := make(map[string][]*storedFile)
 	for _, f := range s.files {
 		if f.rows <= mergedRows/2 {
-			folders[f.folder()] = append(folders[f.folder()], f)
+			folder := f.dataset.Name + "/" + f.mergesInto(until).folder(f.first)
+			folders[folder] = append(folders[folder], f)
 		}
 	}
 	for _, files := range folders {
-		_, last := files[0].period.bounds(files[0].last)
+		into := files[0].mergesInto(until)
+		_, last := into.bounds(files[0].last)
 		over := last < until
 		slices.SortFunc(files, func(a, b *storedFile) int {
 			return cmp.Or(cmp.Compare(a.first, b.first), strings.Compare(a.path, b.path))
@@ -126,20 +129,28 @@ func (s *Store) mergeable() []*storedFile {
 			n++
 		}
 		if n > 1 && (over || n < len(files)) {
-			return slices.Clone(files[:n])
+			return slices.Clone(files[:n]), into
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+// mergesInto is the period of the file that this one may become a part of: that of an hour's is the day once that is over,
+// since a file of few rows is mostly names and description.
+func (f *storedFile) mergesInto(until flow.Time) *period {
+	if _, last := daily.bounds(f.first); f.period == hourly && last < until {
+		return daily
+	}
+	return f.period
 }
 
 // merge replaces files of one period by one.
-func (s *Store) merge(ctx context.Context, files []*storedFile) error {
-	name := partName{}
+func (s *Store) merge(ctx context.Context, files []*storedFile, into *period) error {
+	name := partName{segment: s.wal.Number()}
 	var names []string
 	for _, f := range files {
-		name.segment = max(name.segment, f.name.segment)
 		name.generation = max(name.generation, f.name.generation+1)
-		names = append(names, f.name.String())
+		names = append(names, filepath.Base(f.folder())+"/"+f.name.String())
 	}
 	inputs, done, err := openInputs(files)
 	defer done()
@@ -149,9 +160,9 @@ func (s *Store) merge(ctx context.Context, files []*storedFile) error {
 	if err != nil {
 		return err
 	}
-	first, last := files[0].period.bounds(files[0].first)
+	first, last := into.bounds(files[0].first)
 	notes := map[string]string{replacesNote: strings.Join(names, " ")}
-	p, err := s.writePart(ctx, files[0].dataset, name, inputs, files[0].period, first, last, notes)
+	p, err := s.writePart(ctx, files[0].dataset, name, inputs, into, first, last, notes)
 	if s.isDamaged(err) {
 		return nil // The others are merged next time.
 	}

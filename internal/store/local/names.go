@@ -25,7 +25,7 @@ type period struct {
 	years, months, days int
 }
 
-var hourly = &periods[0]
+var hourly, daily = &periods[0], &periods[1]
 
 // folder returns the name of the folder of a time.
 func (p *period) folder(t flow.Time) string { return t.Std().Format(p.layout) }
@@ -56,7 +56,8 @@ func periodOf(folder string) (*period, bool) {
 
 // partName is the name of a file, which says where its rows come from.
 type partName struct {
-	// segment is the log's segment, the newest of several if the file was merged.
+	// segment is the log's segment. A merged file has a number of its own there, which is higher than those that it
+	// replaces, and which no other file gets as long as this one is there.
 	segment uint64
 	// index and count are which of how many files of the segment it is, from 1; 0 if it was merged.
 	index, count int

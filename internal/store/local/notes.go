@@ -63,10 +63,19 @@ func (s *Store) Stats() store.Stats {
 			}
 		}
 	}
+	stats.Oldest = later(stats.Oldest, int64(s.oldest()))
 	for _, n := range s.notes {
 		stats.Notes = append(stats.Notes, n.text)
 	}
 	return stats
+}
+
+// later returns the larger time, or 0 if the first is.
+func later(a, b int64) int64 {
+	if a == 0 {
+		return 0
+	}
+	return max(a, b)
 }
 
 // earlier returns the smaller time, 0 being none.

@@ -40,9 +40,10 @@ func (s *Store) Query(ctx context.Context, plan *query.Plan, sink func(*query.Bl
 }
 
 func (s *Store) try(ctx context.Context, d *columns.Dataset, plan *query.Plan, sink func(*query.Block) error) (query.Summary, error) {
-	sources, done := s.sources(d, plan.From, plan.To)
+	oldest := s.oldest()
+	sources, done := s.sources(d, max(plan.From, oldest), plan.To)
 	defer done()
-	limits := scan.Limits{Workers: s.config.Workers, Memory: s.config.QueryMemory}
+	limits := scan.Limits{Workers: s.config.Workers, Memory: s.config.QueryMemory, Oldest: oldest}
 	return scan.Run(ctx, d, plan, sources, limits, sink)
 }
 

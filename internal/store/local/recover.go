@@ -61,8 +61,8 @@ func (s size) guess(bytes, otherwise int64) uint64 {
 
 // About what a row takes in a file, and in the log.
 const (
-	fileRowBytes = 35
-	logRowBytes  = 60
+	fileRowBytes = 50
+	logRowBytes  = 200
 )
 
 // replayed is what was found in the log.
@@ -125,9 +125,7 @@ func (s *Store) findFiles(segments []uint64) error {
 			}
 			found[path] = f
 			known.add(int64(f.rows), f.bytes)
-			for name := range strings.FieldsSeq(replaces) {
-				replaced = append(replaced, filepath.Join(f.folder(), name))
-			}
+			replaced = append(replaced, f.replaced(replaces)...)
 		}
 		for path, cause := range unreadable {
 			s.loseFile(path, known)
@@ -145,6 +143,22 @@ func (s *Store) findFiles(segments []uint64) error {
 		}
 	}
 	return nil
+}
+
+// replaced returns the files that a note of this one names.
+func (f *storedFile) replaced(note string) (paths []string) {
+	for name := range strings.FieldsSeq(note) {
+		folder, base := filepath.Split(name)
+		if folder == "" {
+			folder = filepath.Base(f.folder())
+		}
+		folder = filepath.Clean(folder)
+		_, isFolder := periodOf(folder)
+		if _, isPart := parsePartName(base); isFolder && isPart {
+			paths = append(paths, filepath.Join(filepath.Dir(f.folder()), folder, base))
+		}
+	}
+	return paths
 }
 
 // loseFile counts the rows of a file that cannot be read, by its size.
@@ -199,7 +213,7 @@ func (s *Store) learnOrigins(segment uint64) error {
 
 // learn takes from a frame the numbers of origins, and says whether its batch is new.
 func (s *Store) learn(f wal.Frame) bool {
-	if f.Kind == wal.BatchFrame {
+	if f.Kind == wal.BatchFrame || f.Kind == wal.QuickFrame {
 		return f.Origin == "" || s.origins.learn(f.Origin, f.Sequence)
 	}
 	known, err := wal.ParseOrigins(f.Payload)
@@ -233,8 +247,11 @@ func (s *Store) replayBatch(path string, segment uint64, f wal.Frame, log *repla
 		s.note("dataset_"+f.Dataset, fmt.Sprintf("the log has rows of dataset %q, which this version does not know", f.Dataset))
 		return
 	}
-	limits := columns.DefaultLimits
-	batch, err := columns.Decode(d, f.Payload, limits)
+	decode := columns.DecodeQuick
+	if f.Kind == wal.BatchFrame {
+		decode = columns.Decode
+	}
+	batch, err := decode(d, f.Payload, columns.DefaultLimits)
 	if err != nil {
 		log.damages = append(log.damages, damage{path, wal.Damage{Bytes: slices.Clone(f.Payload)}})
 		return

@@ -1,35 +1,29 @@
 package storetest
 
 import (
-	"fmt"
 	"math/rand/v2"
-	"net/netip"
 	"time"
 
+	"github.com/seine-net/seine/internal/cost"
 	"github.com/seine-net/seine/internal/flow"
 )
 
-// The size of the cluster that Traffic is of.
-const (
-	trafficNodes    = 500
-	trafficPods     = 10_000
-	trafficServices = 1_000
-	trafficPairs    = 60_000
-	trafficSpread   = 5 * time.Second
-)
-
 // Traffic makes records as a large cluster does, the same for the same seed: pods call services by pairs of which few
-// are busy (Zipf), 60 % of the records are translated, 10 % are short exchanges with the DNS service, 2 % end in a
-// reset. Both ends report; the client's report is primary.
+// are busy (Zipf), 60 % of the records are translated, 10 % are short exchanges with the DNS service, 2 % have dropped
+// packets and 2 % end in a reset. Both ends report; the client's report is primary. What agents and the server add is
+// there, too: health, owners of sockets, names, zones, labels, classes and costs.
 type Traffic struct {
 	random *rand.Rand
 	pairs  *rand.Zipf
-	pods   []flow.Endpoint
-	// services holds the address that is dialled for each workload.
-	services []flow.Endpoint
-	next     time.Time
-	step     time.Duration
+	pods   []pod
+	// services holds the address that is dialled for each workload, hosts those of the Internet.
+	services, hosts []flow.Endpoint
+	prices          *cost.Table
+	next            time.Time
+	step            time.Duration
 }
+
+const trafficSpread = 5 * time.Second
 
 // NewTraffic returns the traffic from a time on, so many records a second.
 func NewTraffic(seed uint64, begin time.Time, perSecond float64) *Traffic {
@@ -38,41 +32,21 @@ func NewTraffic(seed uint64, begin time.Time, perSecond float64) *Traffic {
 		random: random, pairs: rand.NewZipf(random, 1.1, 8, trafficPairs-1),
 		next: begin, step: time.Duration(float64(time.Second) / perSecond),
 	}
+	var err error
+	if t.prices, err = cost.Load("default"); err != nil {
+		panic("BUG: the default prices: " + err.Error())
+	}
 	for i := range trafficPods {
-		t.pods = append(t.pods, podEndpoint(i))
+		t.pods = append(t.pods, newPod(i))
 	}
 	for i := range trafficServices {
 		t.services = append(t.services, serviceEndpoint(i))
 	}
+	for i := range trafficHosts {
+		t.hosts = append(t.hosts, hostEndpoint(i))
+	}
 	return t
 }
-
-func podEndpoint(i int) flow.Endpoint {
-	workload, node := i%trafficServices, (i*7919)%trafficNodes
-	return flow.Endpoint{
-		Addr: netip.AddrFrom4([4]byte{10, byte(64 + node>>8), byte(node), byte(2 + i/trafficNodes)}),
-		Identity: flow.Identity{
-			Kind: flow.Pod, Namespace: namespaceName(workload), Name: fmt.Sprintf("%s-%08x-%05x", workloadName(workload), workload*2654435761, i*40503),
-			Workload: flow.Workload{Kind: "Deployment", Name: workloadName(workload)},
-			Node:     nodeName(node), Zone: fmt.Sprintf("eu-west-1%c", 'a'+node%3),
-			App: workloadName(workload), ResolvedBy: flow.ByPodIP,
-		},
-	}
-}
-
-func serviceEndpoint(i int) flow.Endpoint {
-	return flow.Endpoint{
-		Addr: netip.AddrFrom4([4]byte{10, 96, byte(i >> 8), byte(i)}), Port: servicePort(i),
-		Identity: flow.Identity{
-			Kind: flow.Service, Namespace: namespaceName(i), Name: workloadName(i), Service: workloadName(i), ResolvedBy: flow.ByServiceIP,
-		},
-	}
-}
-
-func servicePort(i int) uint16          { return [...]uint16{80, 443, 8080, 5432, 6379, 9092}[i%6] }
-func namespaceName(workload int) string { return fmt.Sprintf("team-%02d", workload%60) }
-func workloadName(workload int) string  { return fmt.Sprintf("service-%04d", workload) }
-func nodeName(node int) string          { return fmt.Sprintf("worker-%03d.cluster.internal", node) }
 
 // Time returns the time of the next record, but for its spread of a few seconds.
 func (t *Traffic) Time() time.Time { return t.next }
@@ -92,85 +66,106 @@ func (t *Traffic) record() flow.Record {
 		Reporter: flow.Client, Primary: true, Sampling: 1, NATSource: flow.KFunc,
 	}
 	pair := int(t.pairs.Uint64())
-	r.Src = t.pods[pair*6007%trafficPods]
+	client := &t.pods[pair*6007%trafficPods]
+	r.Src = client.Endpoint
 	r.Src.Port = uint16(32768 + t.random.IntN(28000))
+	r.SNAT = r.Src.AddrPort()
+	server := (*pod)(nil)
 	switch kind := t.random.IntN(100); {
 	case kind < 10:
-		t.dns(&r)
-	case kind < 60:
-		t.call(&r, pair)
+		server = t.dns(&r)
+	case kind < 45:
+		server = t.call(&r, pair)
 	case kind < 85:
-		t.direct(&r, pair)
+		server = t.direct(&r, pair)
 	default:
-		t.external(&r, pair)
+		t.external(&r, pair, client)
 	}
-	r.SNAT = r.Src.AddrPort()
-	t.report(&r)
+	t.report(&r, client, server)
+	if r.Proto == flow.TCP {
+		t.health(&r)
+	}
+	t.price(&r)
 	return r
 }
 
 // call goes through a service to one of its pods.
-func (t *Traffic) call(r *flow.Record, pair int) {
+func (t *Traffic) call(r *flow.Record, pair int) *pod {
 	service := pair * 104729 % trafficServices
 	r.NAT, r.Dst = flow.DNAT, t.services[service]
-	r.Backend = t.backend(service)
-	r.Backend.Port = 8080
-	t.tcp(r)
+	server := t.backend(service)
+	r.Backend = server.Endpoint
+	r.Backend.Service, r.Backend.Port = workloadName(service), 8080
+	t.volume(r)
+	return server
 }
 
-func (t *Traffic) backend(service int) flow.Endpoint {
-	backend := t.pods[service+trafficServices*t.random.IntN(trafficPods/trafficServices)]
-	backend.Service = workloadName(service)
-	return backend
+func (t *Traffic) backend(service int) *pod {
+	return &t.pods[service+trafficServices*t.random.IntN(trafficPods/trafficServices)]
 }
 
 // dns asks the cluster's DNS service.
-func (t *Traffic) dns(r *flow.Record) {
+func (t *Traffic) dns(r *flow.Record) *pod {
 	r.Proto, r.NAT, r.Dst = flow.UDP, flow.DNAT, t.services[0]
 	r.Dst.Port = 53
-	r.Backend = t.backend(0)
-	r.Backend.Port = 53
+	server := t.backend(0)
+	r.Backend = server.Endpoint
+	r.Backend.Service, r.Backend.Port = workloadName(0), 53
 	size := uint64(80 + t.random.IntN(40))
 	r.Fwd, r.Rev = flow.Volume{Bytes: size, Packets: 1}, flow.Volume{Bytes: size + uint64(t.random.IntN(200)), Packets: 1}
 	r.Start = r.End - flow.Time(t.random.Int64N(int64(3*time.Millisecond)))
+	return server
 }
 
 // direct goes to a pod's own address.
-func (t *Traffic) direct(r *flow.Record, pair int) {
-	r.Dst = t.pods[pair*7907%trafficPods]
+func (t *Traffic) direct(r *flow.Record, pair int) *pod {
+	server := &t.pods[pair*7907%trafficPods]
+	r.Dst = server.Endpoint
 	r.Dst.Port = servicePort(pair)
 	r.Backend = r.Dst
-	t.tcp(r)
+	t.volume(r)
+	return server
 }
 
-// external goes to one of some thousand addresses of the Internet.
-func (t *Traffic) external(r *flow.Record, pair int) {
-	host := pair * 31 % 5000
-	r.Dst = flow.Endpoint{
-		Addr: netip.AddrFrom4([4]byte{203, byte(host >> 8), byte(host), byte(1 + host%200)}), Port: 443,
-		Identity: flow.Identity{Kind: flow.External},
-	}
+// external goes to one of some thousand addresses of the Internet, masqueraded as the node.
+func (t *Traffic) external(r *flow.Record, pair int, client *pod) {
+	r.Dst = t.hosts[pair*31%trafficHosts]
 	r.Backend = r.Dst
-	t.tcp(r)
+	r.NAT, r.SNAT = flow.SNAT, masquerade(client.number, uint16(1024+t.random.IntN(64000)))
+	t.volume(r)
 }
 
-// tcp sets volumes as of requests with answers of very different sizes, and the resets.
-func (t *Traffic) tcp(r *flow.Record) {
+// volume is of requests with answers of very different sizes.
+func (t *Traffic) volume(r *flow.Record) {
 	requests := uint64(1 + t.random.ExpFloat64()*4)
 	size := uint64(200 * (1 + t.random.ExpFloat64()*20))
 	r.Fwd = flow.Volume{Bytes: requests * uint64(300+t.random.IntN(400)), Packets: requests*2 + 3}
 	r.Rev = flow.Volume{Bytes: requests * size, Packets: requests*(1+size/1448) + 2}
-	r.TCPFlags = flow.SYN | flow.ACK | flow.PSH | flow.FIN
-	if t.random.IntN(50) == 0 {
-		r.TCPFlags |= flow.RST
-	}
+	r.TCPFlags = flow.ACK | flow.PSH
 	r.Start = r.End - flow.Time(t.random.Int64N(int64(trafficSpread)))
 }
 
-// report chooses who reports: for four in ten records of connections between pods it is the server's node.
-func (t *Traffic) report(r *flow.Record) {
-	r.Node, r.Iface = r.Src.Node, "eth0"
-	if r.Backend.Kind == flow.Pod && t.random.IntN(10) < 4 {
-		r.Reporter, r.Primary, r.Node = flow.Server, false, r.Backend.Node
+// report chooses who reports: for four in ten records of connections between pods it is the server's node. It knows the
+// owners of the sockets that it has.
+func (t *Traffic) report(r *flow.Record, client, server *pod) {
+	reporter := client
+	if server != nil && t.random.IntN(10) < 4 {
+		r.Reporter, r.Primary, reporter = flow.Server, false, server
+	}
+	r.Node, r.Iface = reporter.Node, reporter.iface
+	if r.Node == client.Node {
+		r.Src.Process = client.process
+	}
+	if server != nil && r.Node == server.Node {
+		r.Backend.Process = server.process
+	}
+}
+
+func (t *Traffic) price(r *flow.Record) {
+	client := cost.Place{Node: r.Src.Node, Zone: r.Src.Zone, Region: r.Src.Region}
+	server := cost.Place{Node: r.Backend.Node, Zone: r.Backend.Zone, Region: r.Backend.Region, Internet: r.Backend.Kind == flow.External}
+	r.Traffic = cost.Class(&client, &server)
+	if r.Primary {
+		r.Cost = t.prices.Cost(r.Traffic, r.Fwd.Bytes, r.Rev.Bytes)
 	}
 }

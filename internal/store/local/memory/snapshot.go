@@ -1,6 +1,8 @@
 package memory
 
 import (
+	"slices"
+
 	"github.com/seine-net/seine/internal/columns"
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/store/local/scan"
@@ -50,12 +52,18 @@ func (s *Snapshot) Rows() int {
 	return rows
 }
 
+// Lacks says that no row has a value of the field.
+func (s *Snapshot) Lacks(f *flow.Field) bool {
+	column, _ := s.dataset.Column(f)
+	return !slices.ContainsFunc(s.blocks, func(b *block) bool { return b.codes[column] != nil || b.numbers[column] != nil })
+}
+
 // Texts returns a column of all rows, as package part wants it.
 func (s *Snapshot) Texts(f *flow.Field) (dictionary []string, codes []int32, err error) {
 	column, _ := s.dataset.Column(f)
 	codes = make([]int32, 0, s.Rows())
 	for _, b := range s.blocks {
-		codes = append(codes, b.codes[column]...)
+		codes = append(codes, b.codesOf(column)...)
 	}
 	return s.texts[column], codes, nil
 }
@@ -65,12 +73,13 @@ func (s *Snapshot) Numbers(f *flow.Field) (values []int64, null []bool, err erro
 	column, _ := s.dataset.Column(f)
 	values = make([]int64, 0, s.Rows())
 	for _, b := range s.blocks {
-		if b.null[column] != nil && null == nil {
+		numbers, absent := b.numbersOf(column)
+		if absent != nil && null == nil {
 			null = make([]bool, len(values), s.Rows())
 		}
-		values = append(values, b.numbers[column]...)
+		values = append(values, numbers...)
 		if null != nil {
-			null = append(null, b.null[column]...)
+			null = append(null, absent...)
 			null = append(null, make([]bool, len(values)-len(null))...)
 		}
 	}
@@ -93,9 +102,9 @@ func (s *source) column(f *flow.Field) (i int)   { i, _ = s.snapshot.dataset.Col
 func (s *source) Dictionary(f *flow.Field) ([]string, error) {
 	return s.snapshot.texts[s.column(f)], nil
 }
-func (s *source) Codes(f *flow.Field) ([]int32, error) { return s.block.codes[s.column(f)], nil }
+func (s *source) Codes(f *flow.Field) ([]int32, error) { return s.block.codesOf(s.column(f)), nil }
 
 func (s *source) Numbers(f *flow.Field) ([]int64, []bool, error) {
-	i := s.column(f)
-	return s.block.numbers[i], s.block.null[i], nil
+	values, null := s.block.numbersOf(s.column(f))
+	return values, null, nil
 }

@@ -5,6 +5,7 @@
 package memory
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -27,13 +28,37 @@ type Table struct {
 	end int
 }
 
-// dictionary numbers the texts of a column.
+// What stands for the columns of a block that have no value.
+var (
+	noCodes   = make([]int32, blockRows)
+	noNumbers = make([]int64, blockRows)
+	allNull   = slices.Repeat([]bool{true}, blockRows)
+)
+
+// codesOf returns a column of texts.
+func (b *block) codesOf(i int) []int32 {
+	if b.codes[i] == nil {
+		return noCodes[:b.rows]
+	}
+	return b.codes[i]
+}
+
+// numbersOf returns a column of numbers, and which are null.
+func (b *block) numbersOf(i int) ([]int64, []bool) {
+	if b.numbers[i] == nil {
+		return noNumbers[:b.rows], allNull[:b.rows]
+	}
+	return b.numbers[i], b.null[i]
+}
+
+// dictionary numbers the texts of a column, "" first.
 type dictionary struct {
 	codes map[string]int32
 	list  []string
 }
 
-// block is up to blockRows rows; of each column one of the slices is used.
+// block is up to blockRows rows; of each column one of the slices is used. A column without any value has none: its texts
+// are "", its numbers null.
 type block struct {
 	codes       [][]int32
 	numbers     [][]int64
@@ -47,7 +72,7 @@ func New(d *columns.Dataset) *Table {
 	t := &Table{dataset: d, texts: make([]*dictionary, len(d.Fields))}
 	for i, f := range d.Fields {
 		if columns.IsText(f) {
-			t.texts[i] = &dictionary{codes: make(map[string]int32)}
+			t.texts[i] = &dictionary{codes: map[string]int32{"": 0}, list: []string{""}}
 		}
 		if f.Name == "end" {
 			t.end = i
@@ -79,15 +104,6 @@ func (t *Table) room() *block {
 	}
 	width := len(t.dataset.Fields)
 	b := &block{codes: make([][]int32, width), numbers: make([][]int64, width), null: make([][]bool, width)}
-	for i := range width {
-		if t.texts[i] != nil {
-			b.codes[i] = make([]int32, 0, blockRows)
-			t.bytes += 4 * blockRows
-		} else {
-			b.numbers[i] = make([]int64, 0, blockRows)
-			t.bytes += 8 * blockRows
-		}
-	}
 	t.blocks = append(t.blocks, b)
 	return b
 }
@@ -95,9 +111,9 @@ func (t *Table) room() *block {
 func (t *Table) addColumns(b *block, batch arrow.RecordBatch, rows []int32) {
 	for i, f := range t.dataset.Fields {
 		if t.texts[i] != nil {
-			b.codes[i] = t.addTexts(b.codes[i], t.texts[i], columns.TextsOf(batch, f), rows)
+			t.addTexts(b, i, columns.TextsOf(batch, f), rows)
 		} else {
-			b.addNumbers(i, columns.NumbersOf(batch, f), rows)
+			t.addNumbers(b, i, columns.NumbersOf(batch, f), rows)
 		}
 	}
 	t.addTimes(b, b.numbers[t.end][b.rows:])
@@ -105,7 +121,15 @@ func (t *Table) addColumns(b *block, batch arrow.RecordBatch, rows []int32) {
 	t.rows += len(rows)
 }
 
-func (t *Table) addTexts(codes []int32, d *dictionary, texts columns.Texts, rows []int32) []int32 {
+func (t *Table) addTexts(b *block, i int, texts columns.Texts, rows []int32) {
+	codes := b.codes[i]
+	if codes == nil {
+		if texts.Dictionary.Len() == 1 && texts.Dictionary.Value(0) == "" {
+			return
+		}
+		codes = make([]int32, b.rows, blockRows)
+		t.bytes += 4 * blockRows
+	}
 	const unknown = -1
 	own := make([]int32, texts.Dictionary.Len())
 	for i := range own {
@@ -115,12 +139,12 @@ func (t *Table) addTexts(codes []int32, d *dictionary, texts columns.Texts, rows
 		index := texts.Indices[row]
 		code := own[index]
 		if code == unknown {
-			code = t.code(d, texts.Dictionary.Value(int(index)))
+			code = t.code(t.texts[i], texts.Dictionary.Value(int(index)))
 			own[index] = code
 		}
 		codes = append(codes, code)
 	}
-	return codes
+	b.codes[i] = codes
 }
 
 // textOverhead is about what a text costs beside its bytes.
@@ -138,7 +162,17 @@ func (t *Table) code(d *dictionary, text string) int32 {
 	return code
 }
 
-func (b *block) addNumbers(i int, numbers columns.Numbers, rows []int32) {
+func (t *Table) addNumbers(b *block, i int, numbers columns.Numbers, rows []int32) {
+	if b.numbers[i] == nil {
+		if numbers.Null != nil && !slices.Contains(numbers.Null, false) {
+			return
+		}
+		b.numbers[i] = make([]int64, b.rows, blockRows)
+		t.bytes += 8 * blockRows
+		if b.rows > 0 {
+			b.null[i] = append(make([]bool, 0, blockRows), allNull[:b.rows]...)
+		}
+	}
 	values := b.numbers[i]
 	for _, row := range rows {
 		values = append(values, numbers.Values[row])

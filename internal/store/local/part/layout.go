@@ -34,8 +34,8 @@ var layouts = map[flow.FieldKind]layout{
 	flow.BytesField:    {parquet.Types.Int64, schema.NewIntLogicalType(64, true), parquet.Encodings.Plain, false, false},
 	flow.CountField:    {parquet.Types.Int64, schema.NewIntLogicalType(64, true), parquet.Encodings.Plain, true, false},
 	flow.MoneyField:    {parquet.Types.Int64, schema.NewIntLogicalType(64, true), parquet.Encodings.Plain, false, false},
-	flow.DurationField: {parquet.Types.Int64, schema.NewIntLogicalType(64, true), parquet.Encodings.Plain, true, false},
-	flow.PortField:     {parquet.Types.Int32, schema.NewIntLogicalType(16, false), parquet.Encodings.Plain, false, false},
+	flow.DurationField: {parquet.Types.Int64, schema.NewIntLogicalType(64, true), parquet.Encodings.DeltaBinaryPacked, false, false},
+	flow.PortField:     {parquet.Types.Int32, schema.NewIntLogicalType(16, false), parquet.Encodings.DeltaBinaryPacked, false, false},
 	flow.IDField:       {parquet.Types.Int32, schema.NewIntLogicalType(32, false), parquet.Encodings.Plain, true, false},
 	flow.FlagsField:    {parquet.Types.Int32, schema.NewIntLogicalType(8, false), parquet.Encodings.Plain, true, false},
 	flow.BoolField:     {parquet.Types.Boolean, schema.NoLogicalType{}, parquet.Encodings.Plain, false, false},
@@ -52,10 +52,10 @@ const dictionaryLimit = 64 << 20
 // bloomBytes bounds a Bloom filter. So many bits serve the 60,000 or so addresses that a row group can have.
 const bloomBytes = 64 << 10
 
-// newSchema has a column for each stored field. Only numbers may be null.
-func newSchema(d *columns.Dataset) (*schema.GroupNode, error) {
+// newSchema has a column for each field. Only numbers may be null.
+func newSchema(dataset string, fields []*flow.Field) (*schema.GroupNode, error) {
 	var nodes schema.FieldList
-	for _, f := range d.Fields {
+	for _, f := range fields {
 		repetition := parquet.Repetitions.Optional
 		if columns.IsText(f) {
 			repetition = parquet.Repetitions.Required
@@ -67,14 +67,14 @@ func newSchema(d *columns.Dataset) (*schema.GroupNode, error) {
 		}
 		nodes = append(nodes, node)
 	}
-	root, err := schema.NewGroupNode(d.Name, parquet.Repetitions.Required, nodes, -1)
+	root, err := schema.NewGroupNode(dataset, parquet.Repetitions.Required, nodes, -1)
 	if err != nil {
-		return nil, fmt.Errorf("describe dataset %s: %w", d.Name, err)
+		return nil, fmt.Errorf("describe dataset %s: %w", dataset, err)
 	}
 	return root, nil
 }
 
-func newProperties(d *columns.Dataset) *parquet.WriterProperties {
+func newProperties(fields []*flow.Field) *parquet.WriterProperties {
 	options := []parquet.WriterProperty{
 		parquet.WithVersion(parquet.V2_LATEST),
 		parquet.WithCreatedBy("seine"),
@@ -85,7 +85,7 @@ func newProperties(d *columns.Dataset) *parquet.WriterProperties {
 		parquet.WithMaxBloomFilterBytes(bloomBytes),
 		parquet.WithMaxRowGroupLength(1 << 30), // Row groups are cut here, not by the library.
 	}
-	for _, f := range d.Fields {
+	for _, f := range fields {
 		l := layouts[f.Kind]
 		options = append(options, parquet.WithDictionaryFor(f.Name, l.dictionary))
 		if columns.IsText(f) {

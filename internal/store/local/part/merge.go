@@ -9,6 +9,8 @@ import (
 // Input is rows to be written: a batch in memory, or a row group of another part. What it returns is only read.
 type Input interface {
 	Rows() int
+	// Lacks says that no row has a value of the field, as far as that can be told without reading.
+	Lacks(f *flow.Field) bool
 	Texts(f *flow.Field) (dictionary []string, codes []int32, err error)
 	Numbers(f *flow.Field) (values []int64, null []bool, err error)
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Interval is the span of time whose rows lie together in a part, sorted by who talks to whom.
-const Interval = 5 * time.Minute
+const Interval = 30 * time.Minute
 
 // intervals bounds the intervals that are told apart, some 227 days; the rest counts as one.
 const (

@@ -159,6 +159,15 @@ func (f *File) Group(group int) *Group {
 // Rows returns the number of rows.
 func (g *Group) Rows() int { return g.rows }
 
+// Lacks says that the part has no column of the field, or nothing but nulls in it.
+func (g *Group) Lacks(field *flow.Field) bool {
+	if _, ok := g.file.places[field.ID]; !ok {
+		return true
+	}
+	statistics := g.file.statistics(g.group, field)
+	return !columns.IsText(field) && statistics != nil && statistics.HasNullCount() && statistics.NullCount() == int64(g.rows)
+}
+
 // Texts returns a column of texts.
 func (g *Group) Texts(field *flow.Field) (dictionary []string, codes []int32, err error) {
 	column, err := g.OpenTexts(field)

@@ -49,8 +49,8 @@ type numberColumn struct {
 
 // Columns of values are used again, since a query needs many and each only for a moment.
 var (
-	codePool   = sync.Pool{New: func() any { s := make([]int32, 0, GroupRows); return &s }}
-	numberPool = sync.Pool{New: func() any { s := make([]int64, 0, GroupRows); return &s }}
+	codePool   = sync.Pool{New: func() any { return new([]int32) }}
+	numberPool = sync.Pool{New: func() any { return new([]int64) }}
 )
 
 func borrow[T any](pool *sync.Pool, n int) []T {

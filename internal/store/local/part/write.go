@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -17,14 +18,15 @@ import (
 )
 
 // GroupRows is the largest number of rows of a row group, the unit of reading.
-const GroupRows = 128 << 10
+const GroupRows = 512 << 10
 
 // Write writes rows of the inputs as a part, in their order, and returns the bounds of its row groups. The notes are
 // kept in the file's footer.
 func Write(ctx context.Context, w io.Writer, d *columns.Dataset, inputs []Input, rows []Row, notes map[string]string,
 ) (bounds []Bounds, err error) {
 	defer recovered(&err)
-	fw, err := newWriter(w, d, notes)
+	fields := fieldsOf(d, inputs)
+	fw, err := newWriter(w, d, fields, notes)
 	if err != nil {
 		return nil, fmt.Errorf("write part: %w", err)
 	}
@@ -35,7 +37,7 @@ func Write(ctx context.Context, w io.Writer, d *columns.Dataset, inputs []Input,
 		group := rows[:min(GroupRows, len(rows))]
 		rows = rows[len(group):]
 		own := used(inputs, group)
-		if err := writeGroup(fw, d, own, group); err != nil {
+		if err := writeGroup(fw, fields, own, group); err != nil {
 			return nil, fmt.Errorf("write part: %w", err)
 		}
 		b, err := boundsOf(d, own, group)
@@ -66,8 +68,18 @@ func boundsOf(d *columns.Dataset, inputs []Input, rows []Row) (Bounds, error) {
 	return b, nil
 }
 
-func newWriter(w io.Writer, d *columns.Dataset, notes map[string]string) (*file.Writer, error) {
-	root, err := newSchema(d)
+// fieldsOf returns the fields that get a column: those that some row has. Of over 100 a dataset uses some 80.
+func fieldsOf(d *columns.Dataset, inputs []Input) (fields []*flow.Field) {
+	for _, f := range d.Fields {
+		if f == d.End || slices.ContainsFunc(inputs, func(i Input) bool { return !i.Lacks(f) }) {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}
+
+func newWriter(w io.Writer, d *columns.Dataset, fields []*flow.Field, notes map[string]string) (*file.Writer, error) {
+	root, err := newSchema(d.Name, fields)
 	if err != nil {
 		return nil, err
 	}
@@ -78,15 +90,15 @@ func newWriter(w io.Writer, d *columns.Dataset, notes map[string]string) (*file.
 		}
 	}
 	// The library would close what it writes to.
-	return file.NewParquetWriterWithError(struct{ io.Writer }{w}, root, file.WithWriterProps(newProperties(d)), file.WithWriteMetadata(kv))
+	return file.NewParquetWriterWithError(struct{ io.Writer }{w}, root, file.WithWriterProps(newProperties(fields)), file.WithWriteMetadata(kv))
 }
 
-func writeGroup(fw *file.Writer, d *columns.Dataset, inputs []Input, rows []Row) error {
+func writeGroup(fw *file.Writer, fields []*flow.Field, inputs []Input, rows []Row) error {
 	group, err := fw.AppendRowGroupChecked()
 	if err != nil {
 		return err
 	}
-	for _, f := range d.Fields {
+	for _, f := range fields {
 		column, err := group.NextColumn()
 		if err != nil {
 			return err

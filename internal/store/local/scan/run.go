@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seine-net/seine/internal/columns"
+	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/query"
 )
 
@@ -18,6 +19,8 @@ type Limits struct {
 	Workers int
 	// Memory is about how many bytes each of them may hold of groups, or all of them together of rows.
 	Memory int
+	// Oldest is the time before which rows are not found.
+	Oldest flow.Time
 }
 
 // run answers one plan.
@@ -40,7 +43,7 @@ func Run(ctx context.Context, d *columns.Dataset, plan *query.Plan, sources []So
 		return r.summary, fmt.Errorf("query: %w", err)
 	}
 	for range max(1, limits.Workers) {
-		r.workers = append(r.workers, newWorker(d, plan))
+		r.workers = append(r.workers, newWorker(d, plan, limits.Oldest))
 	}
 	answer := r.list
 	if len(plan.Measures) > 0 {

@@ -5,13 +5,16 @@ import (
 	"slices"
 
 	"github.com/seine-net/seine/internal/columns"
+	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/query"
 )
 
 // worker takes chunks in turn. It is used by one goroutine.
 type worker struct {
-	dataset   *columns.Dataset
-	plan      *query.Plan
+	dataset *columns.Dataset
+	plan    *query.Plan
+	// oldest is the time before which rows are not wanted, whatever the plan says.
+	oldest    flow.Time
 	condition *condition
 	masks     [][]bool
 	rows      []int32
@@ -21,14 +24,17 @@ type worker struct {
 	scanned       int64
 }
 
-func newWorker(d *columns.Dataset, plan *query.Plan) *worker {
-	return &worker{dataset: d, plan: plan, condition: newCondition(plan.Filter)}
+func newWorker(d *columns.Dataset, plan *query.Plan, oldest flow.Time) *worker {
+	return &worker{dataset: d, plan: plan, oldest: oldest, condition: newCondition(plan.Filter)}
 }
+
+// from is the earliest time that is wanted.
+func (w *worker) from() flow.Time { return max(w.plan.From, w.oldest) }
 
 // wanted says whether the source may have rows of the plan.
 func (w *worker) wanted(s Source) bool {
 	first, last := s.Ends()
-	return last >= w.plan.From && first < w.plan.To && s.Rows() > 0 && !w.condition.excludes(s)
+	return last >= w.from() && first < w.plan.To && s.Rows() > 0 && !w.condition.excludes(s)
 }
 
 // visit opens a source and gives the rows of its chunk that the plan wants, if there are any.
@@ -64,7 +70,7 @@ func (w *worker) choose(chunk Chunk, s Source) ([]int32, error) {
 			return nil, err
 		}
 	}
-	if first, last := s.Ends(); first < w.plan.From || last >= w.plan.To {
+	if first, last := s.Ends(); first < w.from() || last >= w.plan.To {
 		if o == all {
 			fill(mask, true)
 		}
@@ -86,7 +92,7 @@ func (w *worker) bound(chunk Chunk, mask []bool) error {
 	if err != nil {
 		return err
 	}
-	from, to := int64(w.plan.From), int64(w.plan.To)
+	from, to := int64(w.from()), int64(w.plan.To)
 	for i, end := range ends {
 		mask[i] = mask[i] && end >= from && end < to
 	}

@@ -11,10 +11,12 @@ import (
 // Kind says what a frame carries.
 type Kind uint8
 
-// The kinds: a batch, or the sequence numbers of all origins at the time that the segment was begun.
+// The kinds: a batch as columns.Encode has it, as earlier versions wrote; the sequence numbers of all origins at the time
+// that the segment was begun; a batch as columns.EncodeQuick has it.
 const (
 	BatchFrame Kind = iota + 1
 	OriginsFrame
+	QuickFrame
 )
 
 // Frame is a unit of the log, written and read whole.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,6 +29,8 @@ type Log struct {
 	mu      sync.Mutex
 	// gathering takes the frames that the next write will hold.
 	gathering *group
+	// numbers is the highest number that was given out.
+	numbers   atomic.Uint64
 	wake      chan struct{}
 	rotations chan rotation
 	stop      chan struct{}
@@ -65,9 +68,13 @@ func New(options Options) *Log {
 		gathering: newGroup(), wake: make(chan struct{}, 1), rotations: make(chan rotation),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
+	l.numbers.Store(options.Next - 1)
 	go l.run()
 	return l
 }
+
+// Number returns a number that no segment has or will have.
+func (l *Log) Number() uint64 { return l.numbers.Add(1) }
 
 func newGroup() *group { return &group{done: make(chan struct{})} }
 
@@ -215,7 +222,8 @@ func (l *Log) begin() error {
 	if err != nil {
 		return fmt.Errorf("begin segment: %w", err)
 	}
-	path := Path(l.options.Dir, l.segment+1)
+	number := l.numbers.Add(1)
+	path := Path(l.options.Dir, number)
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
 	if err != nil {
 		return fmt.Errorf("begin segment: %w", err)
@@ -224,7 +232,7 @@ func (l *Log) begin() error {
 		return errors.Join(fmt.Errorf("begin segment: %w", err), file.Close(), os.Remove(path))
 	}
 	l.file, l.size = file, int64(len(header))
-	l.segment++
+	l.segment = number
 	return nil
 }
 
