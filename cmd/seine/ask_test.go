@@ -66,6 +66,11 @@ func TestAsking(t *testing.T) {
 	f(w("cost --by edge"), "SHARE SAVEABLE", "CROSS ZONE", "!SRC.KIND", "!SAVEABLE_SHARE")
 	f(w("cost --by edge -o csv"), "saveable_share", "!src.kind")
 	f(w("map"), "shop/frontend", "shop/cart", "kube-system/dns")
+	f(w("map --limit 1"), "shop/frontend", "cut by limit", "!kube-system/dns")
+	f([]string{"query", "--measure", "count()", "--group-by", "proto,first(src.workload.name, src.name)", "-o", "csv"},
+		`"first(src.workload.name, src.name)"`, "frontend")
+	f([]string{"query", "--measure", "count()", "--group-by", "first(src.workload.name,src.name)", "-o", "json"},
+		`"first(src.workload.name,src.name)":"frontend`)
 	f(w("map --by namespace -o dot"), "digraph", `"shop" -> "kube-system"`)
 	f(w("map --by pod -o mermaid"), "flowchart LR", `["shop/cart-1"]`)
 	f([]string{"query", "--measure", "count()", "--group-by", "proto", "--order", "-count()"}, "TCP", "UDP", "3")

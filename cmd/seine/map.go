@@ -27,11 +27,7 @@ var mapLevels = []struct {
 	{"node", []string{"node", "kind"}},
 }
 
-const (
-	// mapGroups bounds the groups that edges are made of.
-	mapGroups = 20_000
-	unknown   = "unknown"
-)
+const unknown = "unknown"
 
 func newMapCommand() *cobra.Command {
 	f := measureFlags{request: query.Request{Measures: []string{"sum(total.bytes)", "sum(total.packets)", "count()"}}, hiding: new(hiding)}
@@ -49,13 +45,10 @@ func newMapCommand() *cobra.Command {
 		}
 		filter = append(args, "")[0]
 		f.hiding.all = f.hiding.all || output == "json" || output == "csv"
+		f.request.Limit = most
 		edges, a, err := f.edges(ctx, by, filter)
 		if err != nil {
 			return err
-		}
-		if len(edges) > most {
-			fmt.Fprintf(cmd.ErrOrStderr(), "seine: %d edges are smaller than those shown: --limit shows more\n", len(edges)-most)
-			edges = edges[:most]
 		}
 		if err := write(cmd.OutOrStdout(), edges); err != nil {
 			return err
@@ -93,78 +86,54 @@ type edge struct {
 	bytes, packets, connections int64
 }
 
-// edges asks for the edges, the largest first. Groups whose nodes have the same name are one edge.
+// edges asks for the edges, the largest first: each is a group, which the server makes.
 func (f *measureFlags) edges(ctx context.Context, by, filter string) ([]edge, *query.Answer, error) {
 	i := slices.Index(levelNames(), by)
 	if i < 0 {
 		return nil, nil, usagef("--by %q: want one of %s", by, strings.Join(levelNames(), ", "))
 	}
 	members := mapLevels[i].members
-	f.request.GroupBy, f.request.Order, f.request.Limit = mapKeys(members), "-sum(total.bytes)", mapGroups
+	f.request.GroupBy, f.request.Order = mapKeys(members), "-sum(total.bytes)"
 	a, err := f.answer(ctx, filter)
 	if err != nil {
 		return nil, nil, err
 	}
-	sums := make(map[[2]string]*edge)
-	for row := range a.Rows {
-		pair := [2]string{nodeName(a.Block, "src", members, row), nodeName(a.Block, "backend", members, row)}
-		if sums[pair] == nil {
-			sums[pair] = &edge{from: pair[0], to: pair[1]}
+	edges := make([]edge, a.Rows)
+	for row := range edges {
+		measures := a.Columns[len(a.Columns)-3:]
+		edges[row] = edge{
+			nodeName(a.Block, "src.", members, row), nodeName(a.Block, "backend.", members, row),
+			measures[0].Ints[row], measures[1].Ints[row], measures[2].Ints[row],
 		}
-		sums[pair].add(a.Block, row)
 	}
-	return sorted(sums), a, nil
+	return edges, a, nil
 }
 
+// mapKeys are the keys that name the nodes at both ends, and the namespaces of those that are in one.
 func mapKeys(members []string) (keys []string) {
 	for _, end := range []string{"src.", "backend."} {
-		for _, member := range members {
-			keys = append(keys, end+member)
-		}
-		if !slices.Contains(members, "namespace") && len(members) > 1 {
+		keys = append(keys, nodeKey(end, members))
+		if inNamespace(members) {
 			keys = append(keys, end+"namespace")
 		}
 	}
 	return keys
 }
 
-// nodeName is the first member that is known, with the namespace in front of names in one.
+func nodeKey(end string, members []string) string {
+	return "first(" + end + strings.Join(members, ", "+end) + ")"
+}
+
+func inNamespace(members []string) bool { return slices.Contains(members, "name") }
+
+// nodeName is the name of a node, with the namespace in front of names in one.
 func nodeName(b *query.Block, end string, members []string, row int) string {
-	text := func(member string) string {
-		if i := indexOf(b, end+"."+member); i >= 0 {
-			return b.Columns[i].Texts[row]
-		}
-		return ""
+	text := func(key string) string { return b.Columns[indexOf(b, key)].Texts[row] }
+	name := cmp.Or(text(nodeKey(end, members)), unknown)
+	if !inNamespace(members) || text(end+"namespace") == "" {
+		return name
 	}
-	for _, member := range members {
-		name := text(member)
-		switch {
-		case name == "":
-			continue
-		case member == "addr" || member == "namespace" || member == "kind" || member == "node" || text("namespace") == "":
-			return name
-		}
-		return text("namespace") + "/" + name
-	}
-	return unknown
-}
-
-func (e *edge) add(b *query.Block, row int) {
-	measures := b.Columns[len(b.Columns)-3:]
-	e.bytes += measures[0].Ints[row]
-	e.packets += measures[1].Ints[row]
-	e.connections += measures[2].Ints[row]
-}
-
-func sorted(sums map[[2]string]*edge) []edge {
-	edges := make([]edge, 0, len(sums))
-	for _, e := range sums {
-		edges = append(edges, *e)
-	}
-	slices.SortFunc(edges, func(a, b edge) int {
-		return cmp.Or(cmp.Compare(b.bytes, a.bytes), cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
-	})
-	return edges
+	return text(end+"namespace") + "/" + name
 }
 
 // mapFormats are the ways in which a map is written.

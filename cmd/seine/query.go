@@ -164,7 +164,7 @@ func newQueryCommand() *cobra.Command {
 	s := c.Flags()
 	s.SortFlags = false
 	s.StringVar(&filter, "filter", "", "`CONDITION` in CEL")
-	s.StringSliceVar(&f.request.GroupBy, "group-by", nil, "`FIELDS` whose values make the groups, separated by commas")
+	s.Var((*keysValue)(&f.request.GroupBy), "group-by", "`FIELDS` whose values make the groups, or first(FIELD,FIELD) for the first that is known; separated by commas")
 	s.StringSliceVar(&f.request.Fields, "fields", nil, "`FIELDS` of rows, separated by commas (default the main ones in a table, else all)")
 	s.StringVar(&f.request.Step, "step", "", "divide time into steps of this `TIME`, such as 1m")
 	s.StringVar(&f.request.Dataset, "dataset", "", "`DATASET` that is asked: flows or dns (default flows)")
@@ -231,3 +231,14 @@ func onlyAsking(cmd *cobra.Command) (err error) {
 	})
 	return err
 }
+
+// keysValue is a flag for what makes groups, separated by commas outside of parentheses. It may be repeated.
+type keysValue []string
+
+func (v *keysValue) Set(text string) error {
+	*v = append(*v, query.SplitNames(text)...)
+	return nil
+}
+
+func (v *keysValue) String() string { return strings.Join(*v, ",") }
+func (v *keysValue) Type() string   { return "FIELDS" }

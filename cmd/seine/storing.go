@@ -36,7 +36,7 @@ func (f *storeFlags) add(s *pflag.FlagSet, dir bool) {
 	if dir {
 		s.StringVar(&f.dir, "data-dir", "", "`FOLDER` to keep records in (default $XDG_STATE_HOME/seine, else ~/.local/state/seine)")
 	}
-	s.Var(&f.maxAge, "max-age", "how long records are kept, such as 12h, 7d or 2w; 0 is without limit")
+	s.Var(&f.maxAge, "max-age", "how long records are found, such as 12h, 7d or 2w; 0 is without limit. Their bytes are freed up to a day later")
 	s.Var(&f.maxBytes, "max-bytes", "how large the files may become before the oldest go, such as 500MiB or 10GiB; 0 is without limit")
 }
 

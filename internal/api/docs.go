@@ -16,6 +16,12 @@ their kinds are in [fields.md](fields.md).
 `
 
 const docsRest = `
+## Groups
+
+Each combination of values of what ` + "`group_by`" + ` names is a group: fields that identify or describe, or ` + "`first(a, b, …)`" + `, the first
+of up to 8 texts that is known. ` + "`[\"first(src.workload.name, src.name, src.addr)\", \"first(backend.workload.name, backend.name, backend.addr)\"]`" + `
+makes the edges of a map, whichever of its ends have a workload, and as few groups as that has.
+
 ## Measures
 
 A measure is computed for each group, over its rows:

@@ -173,7 +173,7 @@ var schemaTypes = []struct {
 		"to":       "End of the period, RFC 3339, not included; now if not given.",
 		"filter":   "Condition in CEL over the fields.",
 		"fields":   "Columns of rows, all if not given; not with measures.",
-		"group_by": "Fields whose values make the groups.",
+		"group_by": "What makes the groups: fields, or first(a, b, …), the first of several texts that is known.",
 		"measures": "What is computed of each group: count(), or sum, rate, avg, min, max, count_distinct or a quantile such as p99 of a field, each with a condition as its last argument if wanted, joined by + - * /. None asks for rows.",
 		"step":     "Length of the buckets that time is divided into; the first column is their begin, time.",
 		"order":    "Columns of the answer to sort by, separated by commas, with - in front for descending.",

@@ -120,6 +120,9 @@ type Field struct {
 	Mirror FieldID
 	// SumOf names the fields that this one is the sum of: whoever has those need not store it. It is empty for all others.
 	SumOf []FieldID
+	// FirstOf are the fields of texts of which this one, which a query made, has the first that is known. It is empty for
+	// those of the table.
+	FirstOf []*Field
 	// Whole marks sums of events that are all counted, of sampled and unsampled packets alike: they are no estimates.
 	Whole bool
 	// Shown marks the fields that a table of records has when the user chooses none.

@@ -132,13 +132,8 @@ func (c *compilation) names() (err error) {
 			return refuse(TooLargeError, list.member, "", "%d names are given, want at most %d", len(list.names), maxNames)
 		}
 	}
-	if c.plan.GroupBy, err = findFields(c.dataset, "group_by", r.GroupBy); err != nil {
+	if c.plan.GroupBy, err = findKeys(c.dataset, r.GroupBy); err != nil {
 		return err
-	}
-	for _, f := range c.plan.GroupBy {
-		if !isKey(f) {
-			return refuse(TypeError, "group_by", "measure it, or filter by it", "rows are not grouped by %s, which is a measure", f.Name)
-		}
 	}
 	if len(r.Measures) > 0 {
 		if len(r.Fields) > 0 {
@@ -264,7 +259,10 @@ func tellsReporters(f *flow.Field) bool {
 
 // named returns the fields that the request names.
 func (c *compilation) named() []*flow.Field {
-	named := slices.Clone(c.plan.GroupBy)
+	var named []*flow.Field
+	for _, f := range c.plan.GroupBy {
+		named = append(append(named, f), f.FirstOf...)
+	}
 	if len(c.request.Fields) > 0 {
 		named = append(named, c.plan.Fields...)
 	}

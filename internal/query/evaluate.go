@@ -99,6 +99,11 @@ func (e *evaluation) matching(batch arrow.RecordBatch) []row {
 
 // get returns the row's value of a field.
 func (r row) get(f *flow.Field) value {
+	for _, part := range f.FirstOf {
+		if v := r.get(part); v.text != "" {
+			return v
+		}
+	}
 	c := r.columns[f.ID]
 	if columns.IsText(f) {
 		return value{text: c.texts.Value(r.index)}

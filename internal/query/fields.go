@@ -2,6 +2,8 @@ package query
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/seine-net/seine/internal/columns"
 	"github.com/seine-net/seine/internal/flow"
@@ -22,6 +24,52 @@ func findField(d *columns.Dataset, member, name string) (*flow.Field, error) {
 	}
 	return f, nil
 }
+
+// findKeys returns the keys with names: fields, and those that first(…) makes of several.
+func findKeys(d *columns.Dataset, names []string) ([]*flow.Field, error) {
+	var keys []*flow.Field
+	for i, name := range names {
+		key, err := findKey(d, name)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(names[:i], name) {
+			return nil, refuse(ValueError, "group_by", "", "field %s is named twice", shortened(name))
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+func findKey(d *columns.Dataset, name string) (*flow.Field, error) {
+	inside, ok := strings.CutPrefix(name, "first(")
+	inside, closed := strings.CutSuffix(inside, ")")
+	if !ok || !closed {
+		f, err := findField(d, "group_by", name)
+		if err == nil && !isKey(f) {
+			err = refuse(TypeError, "group_by", "measure it, or filter by it", "rows are not grouped by %s, which is a measure", f.Name)
+		}
+		return f, err
+	}
+	first := &flow.Field{Name: name, Kind: flow.NameField, Role: flow.RoleKey, Aggregate: flow.AggNone}
+	for part := range strings.SplitSeq(inside, ",") {
+		f, err := findField(d, "group_by", strings.TrimSpace(part))
+		if err != nil {
+			return nil, err
+		}
+		if !columns.IsText(f) {
+			return nil, refuse(TypeError, "group_by", "name fields of names, addresses or enumerations", "first takes texts, which %s is not", f.Name)
+		}
+		first.FirstOf = append(first.FirstOf, f)
+	}
+	if n := len(first.FirstOf); n > maxFirst {
+		return nil, refuse(TooLargeError, "group_by", "", "first has %d fields, want at most %d", n, maxFirst)
+	}
+	return first, nil
+}
+
+// maxFirst is how many fields first takes.
+const maxFirst = 8
 
 func findFields(d *columns.Dataset, member string, names []string) ([]*flow.Field, error) {
 	var fields []*flow.Field

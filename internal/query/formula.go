@@ -201,6 +201,15 @@ func closing(text string, open int) int {
 	return -1
 }
 
+// SplitNames cuts a list of names at the commas that are in no parentheses.
+func SplitNames(text string) []string {
+	names := splitOutside(text, ',')
+	for i, name := range names {
+		names[i] = strings.TrimSpace(name)
+	}
+	return names
+}
+
 // splitOutside cuts a text at a character that is in no parentheses, brackets and quotation marks.
 func splitOutside(text string, at byte) []string {
 	var parts []string

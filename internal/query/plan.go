@@ -20,7 +20,8 @@ type Plan struct {
 	// Fields are the columns of a plan without measures, which asks for rows.
 	Fields []*flow.Field
 	// GroupBy are the keys of a plan with measures: keys and attributes of the record, never its measures. A number that
-	// the row does not have is a key of its own, null. Without keys there is one group, which a plan without a step
+	// the row does not have is a key of its own, null. A key may be made of several texts (flow.Field.FirstOf): it is the
+	// first of them that is not "". Without keys there is one group, which a plan without a step
 	// answers even if no row was found.
 	GroupBy []*flow.Field
 	// Measures are computed for each group; with none, rows are asked for.

@@ -23,7 +23,7 @@ type Request struct {
 	Filter string `json:"filter,omitempty"`
 	// Fields are the columns of rows, all if empty; they go only without measures.
 	Fields []string `json:"fields,omitempty"`
-	// GroupBy are the keys and Measures what is computed for each group; without measures rows are asked for.
+	// GroupBy are the keys, fields or first(a, b, …) for the first of several texts that is known, and Measures what is computed for each group; without measures rows are asked for.
 	GroupBy  []string `json:"group_by,omitempty"`
 	Measures []string `json:"measures,omitempty"`
 	// Step is the length of the buckets that time is divided into.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +105,12 @@ func TestCompile(t *testing.T) {
 	f(query.Request{}, once(true))
 	f(query.Request{GroupBy: []string{"src.name"}, Measures: []string{"count()"}}, once(true))
 	f(query.Request{GroupBy: []string{"node"}, Measures: []string{"count()"}}, once(false))
+	f(query.Request{GroupBy: []string{"first(src.node, node)"}, Measures: []string{"count()"}}, once(false))
+	f(query.Request{GroupBy: []string{"first(src.workload.name,src.addr )"}, Measures: []string{"count()"}, Order: "first(src.workload.name,src.addr )"},
+		func(c *query.Compiled) bool {
+			first := c.Plan.GroupBy[0].FirstOf
+			return c.Primary && len(first) == 2 && first[1].Name == "src.addr" && c.Plan.Order[0].Column == c.Plan.GroupBy[0].Name
+		})
 	f(query.Request{Measures: []string{"count_distinct(reporter)"}}, once(false))
 	f(query.Request{Fields: []string{"end", "primary"}}, once(false))
 	f(query.Request{Filter: `src.name == "a" || !(node in ["b"])`}, func(c *query.Compiled) bool {
@@ -144,6 +151,12 @@ func TestCompileErrors(t *testing.T) {
 	f(query.Request{GroupBy: names}, "group_by", query.ValueError, "no measures")
 	f(query.Request{GroupBy: []string{"total.bytes"}, Measures: count}, "group_by", query.TypeError, "total.bytes")
 	f(query.Request{GroupBy: make([]string, 65), Measures: count}, "group_by", query.TooLargeError, "65")
+	f(query.Request{GroupBy: []string{"first(src.name, src.nam)"}, Measures: count}, "group_by", query.UnknownName, "src.nam")
+	f(query.Request{GroupBy: []string{"first(src.name, src.port)"}, Measures: count}, "group_by", query.TypeError, "src.port")
+	f(query.Request{GroupBy: []string{"first()"}, Measures: count}, "group_by", query.UnknownName, `""`)
+	f(query.Request{GroupBy: []string{"first(src.name"}, Measures: count}, "group_by", query.UnknownName, "first(")
+	f(query.Request{GroupBy: slices.Repeat([]string{"first(src.name)"}, 2), Measures: count}, "group_by", query.ValueError, "twice")
+	f(query.Request{GroupBy: []string{"first(" + strings.Repeat("src.name,", 8) + "src.app)"}, Measures: count}, "group_by", query.TooLargeError, "9")
 	f(query.Request{Measures: []string{"sum"}}, "measures", query.SyntaxError, "no parentheses")
 	f(query.Request{Measures: []string{"median(end)"}}, "measures", query.UnknownName, `"median"`)
 	f(query.Request{Measures: []string{"p101(total.bytes)"}}, "measures", query.UnknownName, `"p101"`)

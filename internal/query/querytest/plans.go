@@ -57,6 +57,9 @@ func (g *generator) measures(p *query.Plan) {
 	if !g.chance(4) {
 		p.GroupBy = g.fields(keys(), g.IntN(4))
 	}
+	if g.chance(5) {
+		p.GroupBy = append(p.GroupBy, g.first())
+	}
 	if g.chance(3) {
 		p.Step = pick(g, time.Minute, 7*time.Minute, time.Hour, 24*time.Hour)
 	}
@@ -68,6 +71,13 @@ func (g *generator) measures(p *query.Plan) {
 			p.Measures = append(p.Measures, m)
 		}
 	}
+}
+
+// first returns a key made of several texts, some of which few records have.
+func (g *generator) first() *flow.Field {
+	texts := slices.DeleteFunc(keys(), func(f *flow.Field) bool { return !columns.IsText(f) })
+	parts := g.fields(texts, 1+g.IntN(3))
+	return &flow.Field{Name: fmt.Sprintf("first(%d)", g.Uint32()), Kind: flow.NameField, Role: flow.RoleKey, FirstOf: parts}
 }
 
 // amounts returns the fields that measures such as p99 take, counters those of them that can be summed.

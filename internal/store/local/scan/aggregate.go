@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/seine-net/seine/internal/columns"
+	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/query"
 )
 
@@ -99,15 +100,9 @@ func (a *aggregation) readWords(w *worker, chunk Chunk, rows []int32) error {
 	}
 	for i, f := range a.plan.GroupBy {
 		if columns.IsText(f) {
-			dictionary, err := chunk.Dictionary(f)
-			if err != nil {
+			if err := a.textWords(chunk, f, rows, words[i]); err != nil {
 				return err
 			}
-			codes, err := chunk.Codes(f)
-			if err != nil {
-				return err
-			}
-			a.texts.words(dictionary, codes, rows, words[i])
 			continue
 		}
 		values, null, err := w.numbersOf(chunk, f)
@@ -115,6 +110,49 @@ func (a *aggregation) readWords(w *worker, chunk Chunk, rows []int32) error {
 			return err
 		}
 		numberWords(values, null, rows, words[i], words[len(words)-1], 1<<i)
+	}
+	return nil
+}
+
+// textWords sets the numbers of the rows' texts.
+func (a *aggregation) textWords(chunk Chunk, f *flow.Field, rows []int32, words []uint64) error {
+	if len(f.FirstOf) > 0 {
+		return a.firstWords(chunk, f.FirstOf, rows, words)
+	}
+	dictionary, err := chunk.Dictionary(f)
+	if err != nil {
+		return err
+	}
+	codes, err := chunk.Codes(f)
+	if err != nil {
+		return err
+	}
+	a.texts.words(dictionary, codes, rows, words)
+	return nil
+}
+
+// firstWords sets the numbers of the first of several texts that is not "": those of the first field, and then of the next
+// for the rows without one.
+func (a *aggregation) firstWords(chunk Chunk, fields []*flow.Field, rows []int32, words []uint64) error {
+	if err := a.textWords(chunk, fields[0], rows, words); err != nil || len(fields) == 1 {
+		return err
+	}
+	var places []int
+	var left []int32
+	for i, word := range words {
+		if word != noRoom && a.texts.list[word] == "" {
+			places, left = append(places, i), append(left, rows[i])
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	rest := make([]uint64, len(left))
+	if err := a.firstWords(chunk, fields[1:], left, rest); err != nil {
+		return err
+	}
+	for i, place := range places {
+		words[place] = rest[i]
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/seine-net/seine/internal/columns"
@@ -74,6 +75,13 @@ func andNull(a, b []bool) []bool {
 }
 
 func stored(d *columns.Dataset, f *flow.Field) error {
+	if len(f.FirstOf) > 0 {
+		var errs []error
+		for _, part := range f.FirstOf {
+			errs = append(errs, stored(d, part))
+		}
+		return errors.Join(errs...)
+	}
 	if len(d.Parts(f)) == 0 {
 		return fmt.Errorf("field %s is not stored in dataset %s", f.Name, d.Name)
 	}
