@@ -25,6 +25,14 @@ type Traffic struct {
 
 const trafficSpread = 5 * time.Second
 
+// What a pair has one of.
+const (
+	clientRole = iota
+	serviceRole
+	serverRole
+	hostRole
+)
+
 // NewTraffic returns the traffic from a time on, so many records a second.
 func NewTraffic(seed uint64, begin time.Time, perSecond float64) *Traffic {
 	random := rand.New(rand.NewPCG(seed, 7))
@@ -66,7 +74,7 @@ func (t *Traffic) record() flow.Record {
 		Reporter: flow.Client, Primary: true, Sampling: 1, NATSource: flow.KFunc,
 	}
 	pair := int(t.pairs.Uint64())
-	client := &t.pods[pair*6007%trafficPods]
+	client := &t.pods[chosen(pair, clientRole, trafficPods)]
 	r.Src = client.Endpoint
 	r.Src.Port = uint16(32768 + t.random.IntN(28000))
 	r.SNAT = r.Src.AddrPort()
@@ -89,9 +97,17 @@ func (t *Traffic) record() flow.Record {
 	return r
 }
 
+// chosen is the one of n that a pair has in a role, the same each time; the constants are those of SplitMix64.
+func chosen(pair, role, n int) int {
+	h := uint64(pair)*0x9e3779b97f4a7c15 + uint64(role)
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	return int((h ^ h>>31) % uint64(n))
+}
+
 // call goes through a service to one of its pods.
 func (t *Traffic) call(r *flow.Record, pair int) *pod {
-	service := pair * 104729 % trafficServices
+	service := chosen(pair, serviceRole, trafficServices)
 	r.NAT, r.Dst = flow.DNAT, t.services[service]
 	server := t.backend(service)
 	r.Backend = server.Endpoint
@@ -119,7 +135,7 @@ func (t *Traffic) dns(r *flow.Record) *pod {
 
 // direct goes to a pod's own address.
 func (t *Traffic) direct(r *flow.Record, pair int) *pod {
-	server := &t.pods[pair*7907%trafficPods]
+	server := &t.pods[chosen(pair, serverRole, trafficPods)]
 	r.Dst = server.Endpoint
 	r.Dst.Port = servicePort(pair)
 	r.Backend = r.Dst
@@ -129,7 +145,7 @@ func (t *Traffic) direct(r *flow.Record, pair int) *pod {
 
 // external goes to one of some thousand addresses of the Internet, masqueraded as the node.
 func (t *Traffic) external(r *flow.Record, pair int, client *pod) {
-	r.Dst = t.hosts[pair*31%trafficHosts]
+	r.Dst = t.hosts[chosen(pair, hostRole, trafficHosts)]
 	r.Backend = r.Dst
 	r.NAT, r.SNAT = flow.SNAT, masquerade(client.number, uint16(1024+t.random.IntN(64000)))
 	t.volume(r)

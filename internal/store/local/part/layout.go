@@ -43,7 +43,7 @@ var layouts = map[flow.FieldKind]layout{
 	flow.EnumField:     text,
 	flow.TextField:     text,
 	flow.AddrField:     textBloom,
-	flow.NameField:     textBloom,
+	flow.NameField:     text,
 }
 
 // The largest dictionary of a row group. It holds any number of names that so many rows can have.
