@@ -207,7 +207,9 @@ func (g *Group) ReadNumbers(field *flow.Field, values []int64) (null []bool, err
 	case *file.Int64ColumnChunkReader:
 		return readValues(values, values, reader.ReadBatch)
 	case *file.Int32ColumnChunkReader:
-		return readValues(values, make([]int32, len(values)), reader.ReadBatch)
+		raw := borrow[int32](&codePool, len(values))
+		defer giveBack(&codePool, raw)
+		return readValues(values, raw, reader.ReadBatch)
 	case *file.BooleanColumnChunkReader:
 		return g.readTruths(values, reader)
 	}
@@ -240,7 +242,8 @@ type batchReader[T any] = func(batch int64, values []T, definition, repetition [
 
 // readValues reads a column into raw, which may be values itself, and widens it.
 func readValues[T int32 | int64](values []int64, raw []T, read batchReader[T]) ([]bool, error) {
-	levels := make([]int16, len(values))
+	levels := borrow[int16](&levelPool, len(values))
+	defer giveBack(&levelPool, levels)
 	present, err := readAll(raw, levels, read)
 	if err != nil {
 		return nil, err

@@ -51,6 +51,7 @@ type numberColumn struct {
 var (
 	codePool   = sync.Pool{New: func() any { return new([]int32) }}
 	numberPool = sync.Pool{New: func() any { return new([]int64) }}
+	levelPool  = sync.Pool{New: func() any { return new([]int16) }}
 )
 
 func borrow[T any](pool *sync.Pool, n int) []T {

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"slices"
 
 	"github.com/seine-net/seine/internal/columns"
 	"github.com/seine-net/seine/internal/flow"
@@ -49,8 +50,20 @@ func (l Limits) groups(plan *query.Plan, words int) int {
 	return max(1, l.Memory/2/cost)
 }
 
+// takeRows is how many rows are taken at once, for which keys are held.
+const takeRows = 128 << 10
+
 // take adds rows of a chunk.
 func (a *aggregation) take(w *worker, chunk Chunk, rows []int32) error {
+	for part := range slices.Chunk(rows, takeRows) {
+		if err := a.takePart(w, chunk, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *aggregation) takePart(w *worker, chunk Chunk, rows []int32) error {
 	if err := a.readWords(w, chunk, rows); err != nil {
 		return err
 	}

@@ -43,7 +43,10 @@ func (w *worker) numbersOf(c Chunk, f *flow.Field) ([]int64, []bool, error) {
 	case 1:
 		return c.Numbers(parts[0])
 	}
-	sum := make([]int64, c.Rows())
+	if known, ok := w.sums[f]; ok {
+		return known.values, known.null, nil
+	}
+	sum := w.sumMemory(c.Rows())
 	var null []bool
 	for i, part := range parts {
 		values, nulls, err := c.Numbers(part)
@@ -59,6 +62,10 @@ func (w *worker) numbersOf(c Chunk, f *flow.Field) ([]int64, []bool, error) {
 			null = andNull(null, nulls)
 		}
 	}
+	if w.sums == nil {
+		w.sums = make(map[*flow.Field]column)
+	}
+	w.sums[f] = column{sum, null}
 	return sum, null, nil
 }
 

@@ -21,7 +21,10 @@ type worker struct {
 	// sampling is that of the current chunk, once asked for.
 	sampling      []int64
 	samplingKnown bool
-	scanned       int64
+	// sums are those of the current chunk, by their field; spare is memory for others.
+	sums    map[*flow.Field]column
+	spare   [][]int64
+	scanned int64
 }
 
 func newWorker(d *columns.Dataset, plan *query.Plan, oldest flow.Time) *worker {
@@ -51,12 +54,40 @@ func (w *worker) visit(ctx context.Context, s Source, take func(chunk Chunk, row
 	}
 	defer chunk.Release()
 	w.samplingKnown = false
+	w.forgetSums()
 	w.scanned += int64(chunk.Rows())
 	rows, err := w.choose(chunk, s)
 	if err != nil || len(rows) == 0 {
 		return err
 	}
 	return take(chunk, rows)
+}
+
+// column is values, and which of them are null.
+type column struct {
+	values []int64
+	null   []bool
+}
+
+// forgetSums takes the memory of sums back.
+func (w *worker) forgetSums() {
+	for _, sum := range w.sums {
+		w.spare = append(w.spare, sum.values)
+	}
+	clear(w.sums)
+}
+
+// sumMemory returns memory for so many zeros.
+func (w *worker) sumMemory(rows int) []int64 {
+	if last := len(w.spare) - 1; last >= 0 {
+		s := w.spare[last]
+		w.spare = w.spare[:last]
+		if cap(s) >= rows {
+			clear(s[:rows])
+			return s[:rows]
+		}
+	}
+	return make([]int64, rows)
 }
 
 // choose returns the rows that the plan wants, valid until the next call.
