@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -27,19 +29,24 @@ type drops struct {
 	errorNames []string
 	// netns is the namespace that is watched: drops there are told even where nothing is known of the connection.
 	netns uint32
-	// noEntries tells that the kernel does not say what conntrack's entries look like.
-	noEntries bool
+	// types finds out what conntrack's entries look like. looked is when it was last asked: see awaitEntries.
+	types     func(*btf.Spec) (targets []*btf.Spec, found bool)
+	looked    time.Time
 	reasons   map[uint32]string
 	functions map[uint64]string
 	// symbols lists the kernel's functions; symbolsWhy is why their names cannot be told.
 	symbols    string
 	mu         sync.Mutex
 	symbolsWhy error
+	// noEntries tells that the kernel does not say what conntrack's entries look like; entriesWhy is why the program that reads
+	// them was refused when it did.
+	noEntries  bool
+	entriesWhy error
 	counted    map[bpf.DropKey]bpf.DropValue
 	keys       []bpf.DropKey
 	values     []bpf.DropValue
 	// quiet counts packets that were freed in passing: see quietReasons.
-	quiet uint64
+	quiet atomic.Uint64
 }
 
 // dropBatch is the number of entries read by one system call.
@@ -57,35 +64,93 @@ var quietReasons = map[string]bool{
 func openDrops(netns uint32, translates bool) (*drops, error) {
 	d := &drops{
 		netns: netns, symbols: "/proc/kallsyms", functions: make(map[uint64]string), counted: make(map[bpf.DropKey]bpf.DropValue),
-		keys: make([]bpf.DropKey, dropBatch), values: make([]bpf.DropValue, dropBatch),
+		keys: make([]bpf.DropKey, dropBatch), values: make([]bpf.DropValue, dropBatch), types: conntrackTypes,
 	}
 	kernel, err := btf.LoadKernelSpec()
 	if err != nil {
 		return nil, fmt.Errorf("drops: %w", errNoBTF)
 	}
-	spec, err := bpf.LoadDrop()
-	if err != nil {
-		return nil, fmt.Errorf("read the embedded BPF object: %w", err)
+	d.reasons = dropReasons(kernel)
+	if err := d.load(kernel, translates, &d.objects, nil); err != nil {
+		return nil, err
 	}
-	d.errorNames = enumNames(spec, "drop_error", "DROP_ERROR_")
-	if d.reasons = dropReasons(kernel); d.reasons != nil {
-		if err := spec.Variables["config_drop_reason"].Set(true); err != nil {
-			return nil, fmt.Errorf("set the programs' switches: %w", err)
-		}
-	}
-	var options ebpf.CollectionOptions
-	if translates {
-		if options, err = d.readEntries(spec, kernel); err != nil {
-			return nil, err
-		}
-	}
-	if err := undisturbed(func() error { return spec.LoadAndAssign(&d.objects, &options) }); err != nil {
-		return nil, fmt.Errorf("load the BPF program of drops: %w", err)
-	}
-	if d.attached, err = link.AttachTracing(link.TracingOptions{Program: d.objects.SeineDrop}); err != nil {
-		return nil, errors.Join(fmt.Errorf("attach to kfree_skb: %w", err), d.objects.Close())
+	if d.attached, err = attachDrops(d.objects.SeineDrop); err != nil {
+		return nil, errors.Join(err, d.objects.Close())
 	}
 	return d, nil
+}
+
+func attachDrops(program *ebpf.Program) (link.Link, error) {
+	l, err := link.AttachTracing(link.TracingOptions{Program: program})
+	if err != nil {
+		return nil, fmt.Errorf("attach to kfree_skb: %w", err)
+	}
+	return l, nil
+}
+
+// load loads what to has places for, with the maps given in place of its own.
+func (d *drops) load(kernel *btf.Spec, translates bool, to any, maps map[string]*ebpf.Map) error {
+	spec, err := bpf.LoadDrop()
+	if err != nil {
+		return fmt.Errorf("read the embedded BPF object: %w", err)
+	}
+	d.errorNames = enumNames(spec, "drop_error", "DROP_ERROR_")
+	if d.reasons != nil {
+		if err := spec.Variables["config_drop_reason"].Set(true); err != nil {
+			return fmt.Errorf("set the programs' switches: %w", err)
+		}
+	}
+	options := ebpf.CollectionOptions{MapReplacements: maps}
+	if translates {
+		if err := d.readEntries(spec, kernel, &options); err != nil {
+			return err
+		}
+	}
+	if err := undisturbed(func() error { return spec.LoadAndAssign(to, &options) }); err != nil {
+		return fmt.Errorf("load the BPF program of drops: %w", err)
+	}
+	return nil
+}
+
+// entriesLookedFor is how often it is looked whether conntrack's types are known: that reads the kernel's BTF.
+const entriesLookedFor = time.Minute
+
+// awaitEntries has the program read conntrack's entries as soon as it is known what they look like: when the module is
+// loaded. A packet that is dropped while one program takes the other's place is not told.
+func (d *drops) awaitEntries() error {
+	if lacks, why := d.lacksEntries(); !lacks || why != nil || time.Since(d.looked) < entriesLookedFor {
+		return nil
+	}
+	d.looked = time.Now()
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		return fmt.Errorf("drops: %w", err)
+	}
+	if _, found := d.types(kernel); !found {
+		return nil
+	}
+	var renewed struct {
+		Program *ebpf.Program `ebpf:"seine_drop"`
+	}
+	maps := map[string]*ebpf.Map{"seine_drops": d.objects.SeineDrops, "seine_drop_errors": d.objects.SeineDropErrors}
+	if err := d.load(kernel, true, &renewed, maps); err != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.noEntries, d.entriesWhy = true, explain(err)
+		return nil
+	}
+	if err := errors.Join(d.attached.Close(), d.objects.SeineDrop.Close()); err != nil {
+		return err
+	}
+	d.objects.SeineDrop = renewed.Program
+	d.attached, err = attachDrops(renewed.Program)
+	return err
+}
+
+func (d *drops) lacksEntries() (lacks bool, why error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.noEntries, d.entriesWhy
 }
 
 // conntrackTypes finds out where the kernel's BTF tells what conntrack's entries look like: targets are its modules', if
@@ -103,17 +168,19 @@ func conntrackTypes(kernel *btf.Spec) (targets []*btf.Spec, found bool) {
 }
 
 // readEntries has the program read the entries of dropped packets that conntrack has not confirmed.
-func (d *drops) readEntries(spec *ebpf.CollectionSpec, kernel *btf.Spec) (ebpf.CollectionOptions, error) {
-	var options ebpf.CollectionOptions
-	targets, found := conntrackTypes(kernel)
-	if d.noEntries = !found; d.noEntries {
-		return options, nil
+func (d *drops) readEntries(spec *ebpf.CollectionSpec, kernel *btf.Spec, options *ebpf.CollectionOptions) error {
+	targets, found := d.types(kernel)
+	d.mu.Lock()
+	d.noEntries = !found
+	d.mu.Unlock()
+	if !found {
+		return nil
 	}
 	options.Programs.ExtraRelocationTargets = targets
 	if err := spec.Variables["config_conntrack_netns"].Set(d.netns); err != nil {
-		return options, fmt.Errorf("set the programs' switches: %w", err)
+		return fmt.Errorf("set the programs' switches: %w", err)
 	}
-	return options, nil
+	return nil
 }
 
 // dropReasons reads the names of the reasons, those of subsystems included, which have numbers of their own
@@ -157,6 +224,9 @@ func addReasons(to map[uint32]string, e *btf.Enum, prefixes ...string) {
 
 // evict tells what was dropped since the last call.
 func (d *drops) evict(c clock, tell func([]nat.Fact)) error {
+	if err := d.awaitEntries(); err != nil {
+		return err
+	}
 	grown, err := d.read()
 	if err != nil {
 		return err
@@ -166,7 +236,7 @@ func (d *drops) evict(c clock, tell func([]nat.Fact)) error {
 	for _, g := range grown {
 		reason := d.reasonName(g.key.Reason)
 		if quietReasons[reason] {
-			d.quiet += g.packets
+			d.quiet.Add(g.packets)
 			continue
 		}
 		facts = append(facts, nat.Fact{
@@ -341,7 +411,7 @@ func (d *drops) losses() (out []Loss) {
 		out = append(out, Loss{Reason: "drops_" + name, Count: sumOf(d.objects.SeineDropErrors, reason), Detail: dropErrorDetails[name]})
 	}
 	return append(out, Loss{
-		Reason: "drops_quiet", Count: d.quiet,
+		Reason: "drops_quiet", Count: d.quiet.Load(),
 		Detail: "packets freed for reasons that are no fault, such as the end of a connection: in no record",
 	})
 }
@@ -376,8 +446,15 @@ func (c *Capture) dropFeature() Feature {
 	if c.drops != nil && c.drops.unnamed() != nil {
 		f.State, f.Detail = Degraded, f.Detail+"; no function is named: "+c.drops.unnamed().Error()
 	}
-	if c.drops != nil && c.drops.noEntries {
-		f.Detail += "; Services of connections whose first packet is dropped are not told: no nf_conn in the kernel's BTF"
+	if c.drops == nil {
+		return f
+	}
+	const untold = "; Services of connections whose first packet is dropped are not told"
+	switch lacks, why := c.drops.lacksEntries(); {
+	case why != nil:
+		f.State, f.Detail = Degraded, f.Detail+untold+": "+why.Error()
+	case lacks:
+		f.Detail += untold + ", until nf_conntrack is loaded: no nf_conn in the kernel's BTF"
 	}
 	return f
 }

@@ -2,10 +2,12 @@ package capture
 
 import (
 	"bufio"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -13,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seine-net/seine/bpf"
+	"github.com/seine-net/seine/internal/nat"
+	"github.com/seine-net/seine/internal/testkit"
 )
 
 // symbols is as /proc/kallsyms is: in no order, with data, absolute symbols and those of modules among them.
@@ -130,4 +134,65 @@ func TestReadDrops(t *testing.T) {
 	if m.Lookup(&key, &gone) == nil {
 		t.Error("an entry that stopped growing is still in the map")
 	}
+}
+
+// TestDropsAwaitConntrack has conntrack's types come to be known after the begin: the program is renewed, and tells as before.
+func TestDropsAwaitConntrack(t *testing.T) {
+	testkit.RequireRoot(t)
+	if err := rlimit.RemoveMemlock(); err != nil {
+		t.Fatal(err)
+	}
+	ns := testkit.NewNS(t, "node")
+	d, err := openDrops(spaceOf(t, ns), true)
+	if err != nil {
+		t.Fatalf("%+v", err)
+	}
+	defer d.Close()
+	if lacks, _ := d.lacksEntries(); lacks {
+		testkit.Lacks(t, "nf_conn in BTF", errNoBTF)
+	}
+	known := d.types
+	d.types = func(*btf.Spec) ([]*btf.Spec, bool) { return nil, false }
+	d.noEntries = true
+	before := d.objects.SeineDrop
+	drop := func(want uint64, renewed bool) {
+		t.Helper()
+		if _, err := ns.Run("table ip f {\n chain c {\n type filter hook output priority 0; udp dport 7021 drop\n }\n}\n", "nft", "-f", "-"); err != nil {
+			t.Fatal(err)
+		}
+		conn, err := ns.Dial("udp", netip.MustParseAddrPort("127.0.0.1:7021"), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = conn.Write(make([]byte, 10)) // It is dropped, which is an error of some.
+		conn.Close()
+		var got uint64
+		err = d.evict(readClock(), func(facts []nat.Fact) {
+			for i := range facts {
+				if facts[i].Dst.Port == 7021 && facts[i].NetNS == d.netns {
+					got += facts[i].Sent.DropPackets
+				}
+			}
+		})
+		if err != nil {
+			t.Fatalf("%+v", err)
+		}
+		if got != want || (d.objects.SeineDrop != before) != renewed || d.noEntries == renewed {
+			t.Errorf("%d drops, want %d; program renewed: %t, entries lacking: %t", got, want, d.objects.SeineDrop != before, d.noEntries)
+		}
+	}
+	drop(1, false)
+	d.types, d.looked = known, time.Time{}
+	drop(1, true)
+	drop(1, true)
+}
+
+func spaceOf(t *testing.T, ns *testkit.NS) uint32 {
+	t.Helper()
+	space, err := openNamespace(ns.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer space.file.Close()
+	return space.inode
 }
