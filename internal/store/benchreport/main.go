@@ -90,6 +90,8 @@ type bench struct {
 	clock   atomic.Int64
 	store   *local.Store
 	lines   []line
+	// machineLoad is the average of five minutes when all was stored.
+	machineLoad string
 }
 
 // line is a line of the report.
@@ -134,6 +136,15 @@ func peak() int {
 	return 0
 }
 
+// loadAverage returns how many tasks of the machine ran or wanted to, over five minutes (proc_loadavg(5)).
+func loadAverage() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	if averages := strings.Fields(string(text)); len(averages) > 1 {
+		return averages[1]
+	}
+	return "unknown"
+}
+
 // generatorCost is the processor time of making so many records, which is not the store's.
 func generatorCost(rows int) time.Duration {
 	records := make([]flow.Record, batchRows)
@@ -175,6 +186,7 @@ func (b *bench) ingest() error {
 		}
 	}
 	used, wall := cpu()-before-generator, time.Since(start)
+	b.machineLoad = loadAverage()
 	merging := cpu()
 	b.setClock(begin.Add(span + time.Hour))
 	if err := b.store.Maintain(context.Background()); err != nil {
