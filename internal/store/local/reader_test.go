@@ -38,7 +38,7 @@ func TestIndependentReader(t *testing.T) {
 
 // readFields are compared: one of each way of storing.
 var readFields = []string{
-	"end", "proto", "src.addr", "src.port", "src.namespace", "icmp.type", "tcp.flags", "fwd.bytes", "rev.packets", "primary", "nat",
+	"end", "proto", "src.addr", "src.port", "src.namespace", "icmp.type", "tcp.flags", "tcp.rtt", "fwd.bytes", "rev.packets", "primary", "nat",
 }
 
 func recordText(r *flow.Record) string {
