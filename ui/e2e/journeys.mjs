@@ -185,6 +185,24 @@ export const journeys = [
     },
   },
   {
+    name: "a finding of the health page is the API's, and leads to the records behind it",
+    async run({ open, demo }) {
+      const page = await open("health");
+      const line = page.locator(".finding", { hasText: "checkout" }).first();
+      const shown = (await line.textContent()).replaceAll("\u00a0", " ");
+      const { findings } = await (await fetch(`${demo.url}api/v1/health?last=15m`)).json();
+      const whom = findings.map((f) => f.sentence.split(":")[0]);
+      assert.ok(
+        whom.some((w) => shown.includes(`${w}:`)),
+        `${shown} is of none of ${whom}`,
+      );
+      await line.click();
+      await page.waitForURL(/\/flows\?/);
+      await page.locator(rows).first().waitFor();
+      return shown;
+    },
+  },
+  {
     name: "everything is reached by keys",
     async run({ open }) {
       const page = await open("");
