@@ -29,10 +29,14 @@ const mostOfSymptom = 0.5
 // then from edge to edge. A cause may follow from another itself.
 func (c *check) relate(ctx context.Context) error {
 	for _, j := range c.judged {
-		if !j.rule.OfPath {
-			continue
+		var err error
+		switch {
+		case j.rule.OfPath:
+			err = c.pathNodes(ctx, j)
+		default:
+			err = c.missing(ctx, j)
 		}
-		if err := c.pathNodes(ctx, j); err != nil {
+		if err != nil {
 			return err
 		}
 	}

@@ -142,3 +142,18 @@ func TestSlowForLong(t *testing.T) {
 	})
 	s.check().expect(t, "critical dns-slow: shop/dns: DNS answers take 300.7 ms (p90), for all 3 clients, since 13:45 (700 µs in the hour before)")
 }
+
+// TestSilentNode expects what stopped with a node's agent to be told with it, as it alone reported that.
+func TestSilentNode(t *testing.T) {
+	s := newStage(t)
+	visits := func(i int) flow.Record {
+		r := calls(i)
+		if i%6 == 0 {
+			r = connect(pod("visitor", 3), pod("frontend", 1))
+		}
+		return r
+	}
+	s.fill(75, 15, 60, visits)
+	s.fill(15, 0, 60, calls)
+	s.check().expect(t, "critical node-silent: node worker-3: its agent fell silent since 14:05; also: stopped traffic on 1 edge")
+}

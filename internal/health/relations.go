@@ -15,6 +15,8 @@ const (
 	SameClient Reach = "the same client"
 	// Waiting are edges to the edge's client, and to who waits for it.
 	Waiting Reach = "what waits for the client"
+	// Reported are edges whose records came from the node alone.
+	Reported Reach = "what the node alone reported"
 	// Silenced are edges of the client, of the server, and of those that they called before.
 	Silenced Reach = "what is called no more by that"
 )
@@ -58,6 +60,7 @@ var relations = []relation{
 			"slow-network", "slow-handshake", "slow-connections", "traffic-stopped",
 		}, resetting...),
 	}},
+	{[]string{silentRule}, Effect{Where: Reported, ByNode: true, Rules: []string{"traffic-stopped"}}},
 	{losing, Effect{Where: Waiting, ByNode: true, Rules: append([]string{"slow-connections"}, resetting...)}},
 
 	{[]string{"service-without-endpoints"}, Effect{Where: SameServer, Same: true, Rules: []string{

@@ -3,6 +3,9 @@ package health
 // dropsRule is the rule of what kernels drop, which tells the reason of other findings, too.
 const dropsRule = "drops"
 
+// silentRule is the rule of nodes that report nothing any more.
+const silentRule = "node-silent"
+
 // Parts of the measures that several rules have.
 const (
 	connects = "count(known(tcp.connect))"
@@ -210,7 +213,7 @@ var rules = []Rule{
 		Thresholds: Thresholds{Info: new(10.0), MinVolume: 16 << 20},
 	},
 	{
-		Name: "node-silent", Dataset: "flows", By: ByNode, Form: Fall, Unit: "records/s",
+		Name: silentRule, Dataset: "flows", By: ByNode, Form: Fall, Unit: "records/s",
 		Noun: "silent agents",
 		Doc: "A node whose agent reported all through the baseline reports nothing any more: the node, its agent, or the way " +
 			"from the agent to the server is down. What else is said of its pods is from what other nodes saw.",
