@@ -191,9 +191,9 @@ func (a *asked) Identify(q *kube.Query) *flow.Identity {
 	return a.Index.Identify(q)
 }
 
-func (a *asked) Steady(addr netip.Addr, from flow.Time) *flow.Identity {
-	a.n++
-	return a.Index.Steady(addr, from)
+func (a *asked) Steady(addrs []netip.Addr, from flow.Time) []*flow.Identity {
+	a.n += len(addrs)
+	return a.Index.Steady(addrs, from)
 }
 
 // crowd has as many pods as records, each of which speaks to another, at two ports in the course of a minute.

@@ -15,7 +15,7 @@ import (
 type Index interface {
 	Identify(*kube.Query) *flow.Identity
 	// Steady answers for every port, process and time from one on; nil where one answer does not hold.
-	Steady(netip.Addr, flow.Time) *flow.Identity
+	Steady([]netip.Addr, flow.Time) []*flow.Identity
 }
 
 // Namer names the endpoints of batches.
@@ -143,9 +143,9 @@ func (n *Namer) side(r *rows, s *side) []columns.Replacement {
 // steady names the addresses that have one identity throughout; held says that an object has it.
 func (n *Namer) steady(addresses []netip.Addr, from flow.Time, t *table) (numbers []int32, held []bool) {
 	numbers, held = make([]int32, len(addresses)), make([]bool, len(addresses))
-	for i, a := range addresses {
+	for i, id := range n.index.Steady(addresses, from) {
 		numbers[i] = unsteady
-		if id := n.index.Steady(a, from); id != nil {
+		if id != nil {
 			numbers[i], held[i] = t.add(id), id.Name != "" && id.Kind != flow.Special
 		}
 	}

@@ -219,7 +219,7 @@ func TestKnownIsForgotten(t *testing.T) {
 				Translated: rng.IntN(2) == 0, PodUID: []string{"", "1"}[rng.IntN(2)],
 			}
 			kept += len(x.known)
-			got, steady := *x.Identify(&q), x.Steady(q.Addr, q.At)
+			got, steady := *x.Identify(&q), x.Steady([]netip.Addr{q.Addr}, q.At)[0]
 			warm := x.known
 			x.known = make(map[netip.Addr]*known)
 			if want := *x.Identify(&q); got != want {

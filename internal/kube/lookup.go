@@ -42,35 +42,41 @@ func (x *Index) Identify(q *Query) *flow.Identity {
 	keep := !k.holds(x.epoch) && x.places[addr].isOne()
 	x.mu.RUnlock()
 	if keep {
+		x.mu.Lock()
 		x.keep(addr)
+		x.mu.Unlock()
 	}
 	return id
 }
 
-// Steady returns who has an address, if that is one and the same at every port, for every process and at every time from
-// one on, else nil: whoever names many records need not ask again. Only the pod of a process may still be told for an
-// address that nobody has.
-func (x *Index) Steady(addr netip.Addr, from flow.Time) *flow.Identity {
-	addr = addr.Unmap().WithZone("")
+// Steady returns who has each of the addresses, if that is one and the same at every port, for every process and at every
+// time from one on, else nil: whoever names many records need not ask again. Only the pod of a process may still be told
+// for an address that nobody has.
+func (x *Index) Steady(addrs []netip.Addr, from flow.Time) []*flow.Identity {
+	all := make([]*flow.Identity, len(addrs))
+	var unasked []int
 	x.mu.RLock()
-	k := x.known[addr]
-	if k.holds(x.epoch) {
-		x.mu.RUnlock()
-		if k.ports || from < k.from {
-			return nil
+	for i := range addrs {
+		addr := addrs[i].Unmap().WithZone("")
+		switch k := x.known[addr]; {
+		case k.holds(x.epoch):
+			all[i] = k.steady(from)
+		case x.places[addr] == nil:
+			all[i] = x.unplaced(addr, &Query{})
+		case x.places[addr].isOne():
+			unasked = append(unasked, i)
 		}
-		return &k.Identity
-	}
-	p := x.places[addr]
-	if p == nil {
-		defer x.mu.RUnlock()
-		return x.unplaced(addr, &Query{})
 	}
 	x.mu.RUnlock()
-	if k = x.keep(addr); k == nil || k.ports || from < k.from {
-		return nil
+	if len(unasked) == 0 {
+		return all
 	}
-	return &k.Identity
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, i := range unasked {
+		all[i] = x.keep(addrs[i].Unmap().WithZone("")).steady(from)
+	}
+	return all
 }
 
 // known is the identity of the one object that has an address, as it was made when somebody asked, and given out since.
@@ -86,10 +92,16 @@ type known struct {
 
 func (k *known) holds(epoch uint64) bool { return k != nil && k.epoch == epoch }
 
+// steady returns the identity if it holds at every port from a time on.
+func (k *known) steady(from flow.Time) *flow.Identity {
+	if k == nil || k.ports || from < k.from {
+		return nil
+	}
+	return &k.Identity
+}
+
 // keep makes what is known of an address; nil where it is not one object in one Service at most.
 func (x *Index) keep(a netip.Addr) *known {
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	p := x.places[a]
 	if !p.isOne() {
 		return nil
