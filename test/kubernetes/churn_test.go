@@ -76,13 +76,19 @@ func (s *stage) checkChurn() {
 func (s *stage) replacePods(pods typedcorev1.PodInterface, index *kube.Index) []time.Duration {
 	s.t.Helper()
 	lags := make([]time.Duration, churnPods)
+	done := make([]chan struct{}, churnPods) // An address is one pod's after the other.
 	errs := make(chan error, churnPods)
 	var group sync.WaitGroup
 	tick := time.NewTicker(churnPace)
 	defer tick.Stop()
 	for i := range churnPods {
 		<-tick.C
+		done[i] = make(chan struct{})
 		group.Go(func() {
+			defer close(done[i])
+			if i >= churnAddrs {
+				<-done[i-churnAddrs]
+			}
 			var err error
 			lags[i], err = replacePod(pods, index, i)
 			errs <- err

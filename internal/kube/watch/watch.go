@@ -63,8 +63,12 @@ func (cfg *Config) rest() (rc *rest.Config, err error) {
 	return rc, nil
 }
 
+// quiet keeps the client's library from writing logs of its own: what goes wrong is in the status, and logged here once. The
+// setting is the process's, and may not change while another watcher runs.
+var quiet = sync.OnceFunc(func() { klog.SetSlogLogger(slog.New(slog.DiscardHandler)) })
+
 func newWatcher(rc *rest.Config, node string, x *kube.Index, c *convert.Converter, log *slog.Logger) (*Watcher, error) {
-	klog.SetSlogLogger(slog.New(slog.DiscardHandler)) // What goes wrong is in the status, and logged here once.
+	quiet()
 	client, err := rest.HTTPClientFor(rc)
 	if err != nil {
 		return nil, fmt.Errorf("make a client of the API server: %w", err)
