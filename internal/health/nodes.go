@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"math"
@@ -42,7 +43,42 @@ func (c *check) pathNodes(ctx context.Context, j judged) error {
 		}
 		c.findings = append(c.findings, f)
 		c.follow(f)
+		if err := c.lookUps(ctx, f); err != nil {
+			return err
+		}
 	}
+}
+
+// lookUps notes at a node to or from which segments are lost the look-ups of names that fail there: no segments are sent
+// again for those, so that their edges tell nothing of it.
+func (c *check) lookUps(ctx context.Context, f *finding) error {
+	if f.at != "" {
+		return nil
+	}
+	node := cmp.Or(f.subject.Src, f.subject.Dst).Name
+	for _, j := range c.judged {
+		stand := j.stand()
+		if j.rule.Dataset != "dns" || j.rule.Form != Share || len(f.rule.effects(j.rule.Name, true)) == 0 || len(stand) == 0 {
+			continue
+		}
+		now, _, err := c.cells(ctx, j.rule)
+		if err != nil {
+			return err
+		}
+		there := make(map[Edge]float64)
+		for k, facts := range now {
+			if k.from == node || k.to == node {
+				there[k.edge] += facts[0].bad()
+			}
+		}
+		for _, s := range stand {
+			if there[s.edge] >= mostTrouble*s.verdict.now.bad() && f.isEnoughFor(j.rule, s) {
+				s.explained = true
+				f.consequences = append(f.consequences, consequence{j.rule, s})
+			}
+		}
+	}
+	return nil
 }
 
 // isSpread says whether what is bad at a node is at several of its edges, and no one server has nearly all of it.
@@ -67,13 +103,7 @@ func (c *check) nodeCauses(ctx context.Context, j judged, found []*edgeState) ([
 	if rule.Form != Share {
 		return nil, nil
 	}
-	q := &question{
-		dataset: rule.Dataset, rules: []*Rule{rule}, keys: append(slices.Clone(edgeKeys), "src.node", "backend.node", "node"),
-		limit: maxEdges,
-	}
-	now, before, err := pairOf(ctx, c, q, func(r answerRow) cell {
-		return cell{edgeOf(r), r.text("src.node"), r.text("backend.node"), r.text("node")}
-	})
+	now, before, err := c.cells(ctx, rule)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +125,17 @@ func (c *check) nodeCauses(ctx context.Context, j judged, found []*edgeState) ([
 		}
 	}
 	return causes, nil
+}
+
+// cells are a rule's facts by edge and nodes.
+func (c *check) cells(ctx context.Context, rule *Rule) (now, before map[cell][]Facts, err error) {
+	q := &question{
+		dataset: rule.Dataset, rules: []*Rule{rule}, keys: append(slices.Clone(edgeKeys), "src.node", "backend.node", "node"),
+		limit: maxEdges,
+	}
+	return pairOf(ctx, c, q, func(r answerRow) cell {
+		return cell{edgeOf(r), r.text("src.node"), r.text("backend.node"), r.text("node")}
+	})
 }
 
 func nodesOf(cells map[cell][]Facts) []string {

@@ -49,6 +49,18 @@ func TestOneFinding(t *testing.T) {
 		return r
 	}, "warning drops: node worker-2: 5.1 % of packets are dropped (476 of 9,260) by a rule of nftables or iptables (NETFILTER_DROP), on 4 edges, "+
 		"since 14:06 (0 % in the hour before); also: retransmits on 3 edges and DNS timeouts on 1 edge")
+	f("a link that loses packets, which no kernel drops", resolving, func(i int) flow.Record {
+		r := resolving(i)
+		switch {
+		case r.Backend.Node != "worker-2" || r.Src.Node == "worker-2":
+		case r.DNS != nil && i%2 == 1:
+			r.DNS.RCode, r.DNS.Latency = flow.DNSTimeout, 0
+		case r.Proto == flow.TCP:
+			r.FwdFaults.Retransmits = 1
+		}
+		return r
+	}, "warning retransmits: the way to node worker-2: 4.7 % of segments are sent again (210 of 4,500), on 3 edges, since 14:06 (0 % in the hour before); "+
+		"also: DNS timeouts on 1 edge")
 	f("a pod that gets no packets, by its Service and by itself", calls, func(i int) flow.Record {
 		r := calls(i)
 		if i%12 == 3 || i%12 == 9 { // Probes go to the pod itself.
