@@ -34,6 +34,9 @@ type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// accessError says that the user may not: his cluster does not know him, or his rights do not reach.
+type accessError struct{ error }
+
 // exitCode returns what the program ends with for an error.
 func exitCode(err error) int {
 	if refused, ok := errors.AsType[*client.Error](err); ok {
@@ -44,6 +47,9 @@ func exitCode(err error) int {
 			return exitRefused
 		}
 		return exitError
+	}
+	if _, ok := errors.AsType[accessError](err); ok {
+		return exitRefused
 	}
 	if _, ok := errors.AsType[*client.Unreachable](err); ok {
 		return exitUnreachable

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -60,6 +61,9 @@ func (f *clusterFlags) reach(cfg *client.Config) error {
 	}
 	to.UserAgent = cfg.UserAgent
 	t, err := tunnel.Open(context.Background(), to, f.namespace)
+	if apierrors.IsUnauthorized(err) || apierrors.IsForbidden(err) {
+		return accessError{fmt.Errorf("the cluster at %s refuses: %w", to.Host, err)}
+	}
 	if err != nil {
 		return &client.Unreachable{URL: to.Host, Err: err}
 	}

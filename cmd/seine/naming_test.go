@@ -66,6 +66,46 @@ func (c *emptyCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// writeKubeconfig writes how to reach an API server.
+func writeKubeconfig(t *testing.T, url string) (path string) {
+	t.Helper()
+	config := fmt.Sprintf("apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n"+
+		"clusters: [{name: c, cluster: {server: %q}}]\nusers: [{name: u, user: {}}]\n", url)
+	path = filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// asPlugin makes the program one that kubectl runs.
+func asPlugin(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "kubectl-seine")
+	if err := os.Symlink(program, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestPluginWithoutRights ends as where a token is refused, and says who refuses.
+func TestPluginWithoutRights(t *testing.T) {
+	cluster := &emptyCluster{}
+	api := httptest.NewServer(cluster)
+	defer api.Close()
+	for _, code := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		cluster.set(map[string]int{"pods": code}, false)
+		got := runAs(t, nil, asPlugin(t), "flows", "--kubeconfig", writeKubeconfig(t, api.URL))
+		if want := "the cluster at " + api.URL + " refuses: look for Seine's server: pods refused"; got.code != exitRefused || !strings.Contains(got.errs, want) {
+			t.Errorf("%d: exit code %d, errors %q", code, got.code, got.errs)
+		}
+	}
+	api.Close()
+	if got := runAs(t, nil, asPlugin(t), "flows", "--kubeconfig", writeKubeconfig(t, api.URL)); got.code != exitUnreachable {
+		t.Errorf("a cluster that is away: exit code %d, errors %q", got.code, got.errs)
+	}
+}
+
 // TestStatusTellsWhatNamesLack has an API server that is slow, refuses, loses versions and goes away: the status gives the
 // reason for each kind of object, and records are taken all the while.
 func TestStatusTellsWhatNamesLack(t *testing.T) {
@@ -73,17 +113,8 @@ func TestStatusTellsWhatNamesLack(t *testing.T) {
 	api := httptest.NewServer(cluster)
 	defer api.Close()
 	defer api.CloseClientConnections()
-	dir := t.TempDir()
-	config := fmt.Sprintf("apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n"+
-		"clusters: [{name: c, cluster: {server: %q}}]\nusers: [{name: u, user: {}}]\n", api.URL)
-	if err := os.WriteFile(filepath.Join(dir, "kubeconfig"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	plugin := filepath.Join(dir, "kubectl-seine")
-	if err := os.Symlink(program, plugin); err != nil {
-		t.Fatal(err)
-	}
-	s := serve(t, "--data-dir", filepath.Join(dir, "data"), "--kube", filepath.Join(dir, "kubeconfig"))
+	plugin := asPlugin(t)
+	s := serve(t, "--data-dir", t.TempDir(), "--kube", writeKubeconfig(t, api.URL))
 	says := func(when string, parts ...string) {
 		t.Helper()
 		out := ""
