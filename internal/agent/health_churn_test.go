@@ -1,9 +1,9 @@
 package agent_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/seine-net/seine/internal/agent"
 	"github.com/seine-net/seine/internal/flow"
@@ -163,7 +165,7 @@ func (w *worker) stop() {
 	}
 }
 
-// runChurn is a process of the churn.
+// runChurn is a process of the churn. Bare sockets take the least processor time, which is what bounds the rate.
 func runChurn(role string) {
 	var kind string
 	var i, n int
@@ -174,39 +176,71 @@ func runChurn(role string) {
 		churnServer(churnAddr(2, i))
 		return
 	}
-	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(churnAddr(1, i))}, KeepAlive: -1, Timeout: testkit.IOTimeout}
-	b := make([]byte, 1)
 	for range n {
-		conn, err := dialer.Dial("tcp", churnAddr(2, i)+":9000")
-		if err != nil {
+		if err := churnOnce(churnAddr(1, i), churnAddr(2, i)); err != nil {
 			panic(err)
 		}
-		_, _ = conn.Write(b)
-		_, _ = conn.Read(b)
-		conn.Close()
 	}
 	fmt.Println("ok")
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
+const churnPort = 9000
+
+func churnSocket(addr string, port int) (int, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	_ = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: netip.MustParseAddr(addr).As4(), Port: port}); err != nil {
+		return 0, errors.Join(err, unix.Close(fd))
+	}
+	return fd, nil
+}
+
+// churnOnce makes a connection with one exchange.
+func churnOnce(from, to string) error {
+	fd, err := churnSocket(from, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Addr: netip.MustParseAddr(to).As4(), Port: churnPort}); err != nil {
+		return os.NewSyscallError("connect", err)
+	}
+	b := make([]byte, 1)
+	_, _ = unix.Write(fd, b)
+	_, _ = unix.Read(fd, b)
+	return nil
+}
+
 func churnServer(addr string) {
-	l, err := net.Listen("tcp", addr+":9000")
+	l, err := churnSocket(addr, churnPort)
+	if err == nil {
+		err = unix.Listen(l, 128)
+	}
 	if err != nil {
 		panic(err)
 	}
+	defer unix.Close(l)
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
-		l.Close()
+		_ = unix.Shutdown(l, unix.SHUT_RDWR)
 	}()
 	fmt.Println("ok")
+	b := make([]byte, 1)
 	for {
-		conn, err := l.Accept()
-		if err != nil {
+		fd, _, err := unix.Accept4(l, unix.SOCK_CLOEXEC)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
 			return
 		}
-		b := make([]byte, 1)
-		_, _ = conn.Read(b)
-		_, _ = conn.Write(b)
-		conn.Close()
+		_, _ = unix.Read(fd, b)
+		_, _ = unix.Write(fd, b)
+		unix.Close(fd)
 	}
 }

@@ -27,6 +27,8 @@ type drops struct {
 	objects    bpf.DropObjects
 	attached   link.Link
 	errorNames []string
+	// room is the size of the kernel's map.
+	room uint32
 	// netns is the namespace that is watched: drops there are told even where nothing is known of the connection.
 	netns uint32
 	// types finds out what conntrack's entries look like. looked is when it was last asked: see awaitEntries.
@@ -61,9 +63,9 @@ var quietReasons = map[string]bool{
 }
 
 // openDrops loads the program and attaches it.
-func openDrops(netns uint32, translates bool) (*drops, error) {
+func openDrops(netns uint32, translates bool, room uint32) (*drops, error) {
 	d := &drops{
-		netns: netns, symbols: "/proc/kallsyms", functions: make(map[uint64]string), counted: make(map[bpf.DropKey]bpf.DropValue),
+		netns: netns, room: room, symbols: "/proc/kallsyms", functions: make(map[uint64]string), counted: make(map[bpf.DropKey]bpf.DropValue),
 		keys: make([]bpf.DropKey, dropBatch), values: make([]bpf.DropValue, dropBatch), types: conntrackTypes,
 	}
 	kernel, err := btf.LoadKernelSpec()
@@ -100,6 +102,7 @@ func (d *drops) load(kernel *btf.Spec, translates bool, to any, maps map[string]
 			return fmt.Errorf("set the programs' switches: %w", err)
 		}
 	}
+	spec.Maps["seine_drops"].MaxEntries = d.room
 	options := ebpf.CollectionOptions{MapReplacements: maps}
 	if translates {
 		if err := d.readEntries(spec, kernel, &options); err != nil {
@@ -235,10 +238,6 @@ func (d *drops) evict(c clock, tell func([]nat.Fact)) error {
 	facts := make([]nat.Fact, 0, len(grown))
 	for _, g := range grown {
 		reason := d.reasonName(g.key.Reason)
-		if quietReasons[reason] {
-			d.quiet.Add(g.packets)
-			continue
-		}
 		facts = append(facts, nat.Fact{
 			Proto: flow.Proto(g.key.Proto),
 			Src:   nat.Point{Addr: g.key.Src, Port: g.key.Sport}, Dst: nat.Point{Addr: g.key.Dst, Port: g.key.Dport},
@@ -292,6 +291,12 @@ func (d *drops) read() (grown []growth, err error) {
 		for i := range n {
 			key, now := d.keys[i], d.values[i]
 			before := d.counted[key]
+			if quietReasons[d.reasonName(key.Reason)] {
+				// Busy servers have one for each connection: they must not take the room of others.
+				d.quiet.Add(now.Packets)
+				_ = d.objects.SeineDrops.Delete(key) // If it is gone, that is what is wanted.
+				continue
+			}
 			if now.Packets == before.Packets && before.Packets > 0 {
 				d.take(key, &now)
 			} else {
@@ -402,7 +407,7 @@ func findFunctions(lines *bufio.Scanner, addresses []uint64, names map[uint64]st
 }
 
 var dropErrorDetails = map[string]string{
-	"full":   "dropped packets not told of as too many connections had some",
+	"full":   "dropped packets not told of as too many connections had some; raise the map size (--max-flows)",
 	"not_ip": "dropped packets that are not of IP, and in no record",
 }
 
@@ -424,7 +429,7 @@ func (c *Capture) openDrops() {
 	if !c.config.has(FeatureDrops) {
 		return
 	}
-	if c.drops, c.dropsWhy = openDrops(c.space.inode, c.config.NATSource != SourceNone); c.dropsWhy != nil {
+	if c.drops, c.dropsWhy = openDrops(c.space.inode, c.config.NATSource != SourceNone, max(c.config.MaxFlows/2, 1)); c.dropsWhy != nil {
 		c.dropsWhy = explain(c.dropsWhy)
 		c.log.Warn("drops are not watched", "error", c.dropsWhy)
 		return

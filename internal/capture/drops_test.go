@@ -130,6 +130,13 @@ func TestReadDrops(t *testing.T) {
 	f(1, &bpf.DropValue{Packets: 5, Bytes: 900, FirstNs: 10, LastNs: 40}, growth{key, 2, 600, 20, 40, nil})
 	f(0, nil)
 	f(0, nil)
+	d.reasons = map[uint32]string{2: "TCP_CLOSE"}
+	f(0, &bpf.DropValue{Packets: 7, Bytes: 700, FirstNs: 10, LastNs: 20})
+	if n := d.quiet.Load(); n != 7 {
+		t.Errorf("%d freed in passing, want 7", n)
+	}
+	f(0, nil)
+	d.reasons = nil
 	var gone bpf.DropValue
 	if m.Lookup(&key, &gone) == nil {
 		t.Error("an entry that stopped growing is still in the map")
@@ -143,7 +150,7 @@ func TestDropsAwaitConntrack(t *testing.T) {
 		t.Fatal(err)
 	}
 	ns := testkit.NewNS(t, "node")
-	d, err := openDrops(spaceOf(t, ns), true)
+	d, err := openDrops(spaceOf(t, ns), true, 1000)
 	if err != nil {
 		t.Fatalf("%+v", err)
 	}
