@@ -48,7 +48,7 @@ func (p *place) isOne() bool {
 
 // placeOf returns the place of an address that is about to change.
 func (x *Index) placeOf(a netip.Addr) *place {
-	delete(x.known, a)
+	x.known.forget(a)
 	p := x.places[a]
 	if p == nil {
 		p = &place{}
@@ -130,7 +130,7 @@ func (x *Index) end(a netip.Addr, o *object, at flow.Time) {
 
 // closeSpan ends a span, and keeps it for a while.
 func (x *Index) closeSpan(a netip.Addr, s *span, at flow.Time) {
-	delete(x.known, a)
+	x.known.forget(a)
 	if s.open() {
 		x.past.push(past{a, at})
 	}

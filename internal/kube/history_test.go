@@ -181,7 +181,13 @@ func TestKnownIsForgotten(t *testing.T) {
 	x.clock = at(10_000)
 	workload := func() flow.Workload { return flow.Workload{Kind: "ReplicaSet", Name: fmt.Sprint("rs-", rng.IntN(3))} }
 	name := func() string { return fmt.Sprint("n", rng.IntN(4)) }
-	address := func() netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, byte(rng.IntN(8))}) }
+	address := func() netip.Addr {
+		a := netip.AddrFrom4([4]byte{10, 0, 0, byte(rng.IntN(5))})
+		if rng.IntN(2) == 0 {
+			a = netip.AddrFrom16([16]byte{0: 0xfd, 15: byte(rng.IntN(5))})
+		}
+		return a
+	}
 	zone := func() string { return string("abc"[rng.IntN(3)]) }
 	changes := []func(){
 		func() {
@@ -218,10 +224,10 @@ func TestKnownIsForgotten(t *testing.T) {
 				Addr: address(), Port: []uint16{80, 30000, 9}[rng.IntN(3)], Proto: flow.TCP, At: x.clock - at(rng.IntN(90)) + at(30),
 				Translated: rng.IntN(2) == 0, PodUID: []string{"", "1"}[rng.IntN(2)],
 			}
-			kept += len(x.known)
+			kept += len(x.known.v4) + len(x.known.v6)
 			got, steady := *x.Identify(&q), x.Steady([]netip.Addr{q.Addr}, q.At)[0]
 			warm := x.known
-			x.known = make(map[netip.Addr]*known)
+			x.known = newAnswers()
 			if want := *x.Identify(&q); got != want {
 				t.Fatalf("%+v is %+v, anew %+v", q, got, want)
 			}

@@ -20,7 +20,7 @@ type Index struct {
 	mu     sync.RWMutex
 	places map[netip.Addr]*place
 	// known has of the addresses that were asked for those that one object has.
-	known map[netip.Addr]*known
+	known answers
 	// epoch changes with what many identities have of others: a node's zone, an owner's owner.
 	epoch uint64
 	// objects has what exists now.
@@ -81,7 +81,7 @@ func withClock(now func() flow.Time) Option { return func(x *Index) { x.now = no
 func NewIndex(objects []Object, options ...Option) *Index {
 	x := &Index{
 		maxPast: maxPast, now: func() flow.Time { return flow.Time(time.Now().UnixNano()) },
-		places: make(map[netip.Addr]*place), known: make(map[netip.Addr]*known), objects: make(map[key]*object), slices: make(map[key]*Slice),
+		places: make(map[netip.Addr]*place), known: newAnswers(), objects: make(map[key]*object), slices: make(map[key]*Slice),
 		byUID: make(map[string]*object), nodePorts: make(map[nodePort]*object), nodes: make(map[string]*node),
 		owners: make(map[ownerKey]*owner),
 	}
@@ -141,7 +141,7 @@ func (x *Index) update(old *object, now Object) {
 	x.link(old)
 	at := x.now()
 	for _, a := range before {
-		delete(x.known, a.Unmap())
+		x.known.forget(a.Unmap())
 		if !slices.Contains(now.Addrs, a) {
 			x.end(a.Unmap(), old, at)
 		}
@@ -349,7 +349,7 @@ func (x *Index) removeSlice(namespace, name string) {
 	for _, e := range s.Endpoints {
 		a := e.Addr.Unmap()
 		if p := x.places[a]; p != nil {
-			delete(x.known, a)
+			x.known.forget(a)
 			p.backings = slices.DeleteFunc(p.backings, func(b backing) bool { return b.slice == s })
 			x.vacate(a, p)
 		}

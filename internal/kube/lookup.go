@@ -2,6 +2,7 @@ package kube
 
 import (
 	"cmp"
+	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -33,7 +34,7 @@ const (
 func (x *Index) Identify(q *Query) *flow.Identity {
 	addr := q.Addr.Unmap().WithZone("")
 	x.mu.RLock()
-	k := x.known[addr]
+	k := x.known.of(addr)
 	if k.holds(x.epoch) && !k.ports && q.At > k.from-early {
 		x.mu.RUnlock()
 		return &k.Identity
@@ -58,7 +59,7 @@ func (x *Index) Steady(addrs []netip.Addr, from flow.Time) []*flow.Identity {
 	x.mu.RLock()
 	for i := range addrs {
 		addr := addrs[i].Unmap().WithZone("")
-		switch k := x.known[addr]; {
+		switch k := x.known.of(addr); {
 		case k.holds(x.epoch):
 			all[i] = k.steady(from)
 		case x.places[addr] == nil:
@@ -90,6 +91,42 @@ type known struct {
 	flow.Identity
 }
 
+// answers has what is known by address: those of IPv4 by their number, which takes half the memory to look through.
+type answers struct {
+	v4 map[uint32]*known
+	v6 map[netip.Addr]*known
+}
+
+func newAnswers() answers { return answers{make(map[uint32]*known), make(map[netip.Addr]*known)} }
+
+func number(a netip.Addr) uint32 {
+	b := a.As4()
+	return binary.BigEndian.Uint32(b[:])
+}
+
+func (t *answers) of(a netip.Addr) *known {
+	if a.Is4() {
+		return t.v4[number(a)]
+	}
+	return t.v6[a]
+}
+
+func (t *answers) keep(a netip.Addr, k *known) {
+	if a.Is4() {
+		t.v4[number(a)] = k
+		return
+	}
+	t.v6[a] = k
+}
+
+func (t *answers) forget(a netip.Addr) {
+	if a.Is4() {
+		delete(t.v4, number(a))
+		return
+	}
+	delete(t.v6, a)
+}
+
 func (k *known) holds(epoch uint64) bool { return k != nil && k.epoch == epoch }
 
 // steady returns the identity if it holds at every port from a time on.
@@ -108,7 +145,7 @@ func (x *Index) keep(a netip.Addr) *known {
 	}
 	s := &p.spans[0]
 	k := &known{epoch: x.epoch, from: s.from, ports: s.object.Kind == flow.Node, Identity: *x.own(p, s.object, a, &Query{})}
-	x.known[a] = k
+	x.known.keep(a, k)
 	return k
 }
 
@@ -168,7 +205,7 @@ func (x *Index) onNode(p *place, n *object, a netip.Addr, q *Query) *flow.Identi
 	}
 	b := p.atPort(q)
 	if b == nil {
-		if k := x.known[a]; k.holds(x.epoch) {
+		if k := x.known.of(a); k.holds(x.epoch) {
 			return &k.Identity
 		}
 		return x.own(p, n, a, q)
