@@ -55,6 +55,11 @@ var Features = []string{FeatureTCP, FeatureProcess, FeatureDNS, FeatureDrops}
 // has tells whether a feature is wanted.
 func (c *Config) has(feature string) bool { return slices.Contains(c.Features, feature) }
 
+// isRestricted tells that not every packet of the namespace is to be counted.
+func (c *Config) isRestricted() bool {
+	return len(c.Rules)+len(c.Interfaces)+len(c.Exclude) > 0 || c.Reject
+}
+
 // FollowsDNS tells whether DNS is wanted.
 func (c *Config) FollowsDNS() bool {
 	return len(c.DNSPorts) > 0 && (c.Features == nil || c.has(FeatureDNS))

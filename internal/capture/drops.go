@@ -31,6 +31,8 @@ type drops struct {
 	room uint32
 	// netns is the namespace that is watched: drops there are told even where nothing is known of the connection.
 	netns uint32
+	// restricted tells that not every packet is to be counted: then drops of what no interface counted are none of ours.
+	restricted bool
 	// types finds out what conntrack's entries look like. looked is when it was last asked: see awaitEntries.
 	types     func(*btf.Spec) (targets []*btf.Spec, found bool)
 	looked    time.Time
@@ -244,7 +246,7 @@ func (d *drops) evict(c clock, tell func([]nat.Fact)) error {
 			First: c.time(g.first), Last: c.time(g.last),
 			Sent:  flow.Faults{DropPackets: g.packets, DropBytes: g.bytes},
 			Drop:  &flow.Drop{Reason: reason, Function: d.functions[g.key.Location]},
-			NetNS: g.key.Netns, Alone: g.key.Netns == d.netns && isTransport(flow.Proto(g.key.Proto)),
+			NetNS: g.key.Netns, Alone: !d.restricted && g.key.Netns == d.netns && isTransport(flow.Proto(g.key.Proto)),
 			Entry: g.entry,
 		})
 	}
@@ -434,6 +436,7 @@ func (c *Capture) openDrops() {
 		c.log.Warn("drops are not watched", "error", c.dropsWhy)
 		return
 	}
+	c.drops.restricted = c.config.isRestricted()
 	c.closers = append(c.closers, c.drops)
 }
 

@@ -77,7 +77,7 @@ var tracepoints = []tracepoint{
 // openSockets loads what the features need, and nothing else, and attaches it.
 func openSockets(c *Config, log *slog.Logger) (*sockets, error) {
 	s := &sockets{
-		owners: newOwners(), restricted: len(c.Rules)+len(c.Interfaces)+len(c.Exclude) > 0 || c.Reject,
+		owners: newOwners(), restricted: c.isRestricted(),
 		buffer: make([]byte, 256*factsSize), flushed: make(chan struct{}), done: make(chan struct{}),
 	}
 	if err := s.open(c); err != nil {
