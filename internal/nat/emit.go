@@ -48,9 +48,10 @@ func (t *Table) give(sink func([]flow.Record) error) error {
 
 // join finds homes for the observations that came without a conntrack entry. Those that several connections may have
 // come after those that one may have, whose opening packets tell which is which. The young come last, as a connection
-// that was seen in time on one interface waits on none.
+// that was seen in time on one interface waits on none; but not what was seen behind a translation, which is one
+// connection's alone.
 func (t *Table) join(end flow.Time, last bool) {
-	var disputed []*Observation
+	var disputed, young []*Observation
 	house := func(o *Observation) {
 		if s := t.byFace[o.face()]; len(s.more) == 0 {
 			t.house(o, s.first)
@@ -58,26 +59,24 @@ func (t *Table) join(end flow.Time, last bool) {
 			disputed = append(disputed, o)
 		}
 	}
-	young := func(o *Observation) bool { return !last && o.First > end-t.config.Hold }
 	for o := range t.held.all() {
 		house(o)
 	}
 	for o := range t.pending.all() {
-		if !young(o) {
+		if last || o.First <= end-t.config.Hold {
 			house(o)
+		} else if c := t.lookup(o); c.translates(o) && !c.mayBeUsedAgain(o) {
+			t.gather(c, o)
+		} else {
+			young = append(young, o)
 		}
 	}
 	for _, o := range disputed {
 		t.house(o, t.lookup(o))
 	}
 	t.held.clear()
-	// What was seen behind a translation tells whose an opening packet in front of it is.
-	for _, behind := range []bool{true, false} {
-		for o := range t.pending.all() {
-			if young(o) && t.isBehind(o) == behind {
-				t.welcome(o)
-			}
-		}
+	for _, o := range young {
+		t.welcome(o)
 	}
 	t.pending.clear()
 }

@@ -295,9 +295,13 @@ func (c *connection) sentOpening(o *Observation) bool {
 }
 
 // mayBeUsedAgain tells whether the observation opens a use of the connection's tuple that may have an entry of its own: no
-// packet of this interval, and none before, has shown that its opening packet is the connection's.
+// packet of this interval, and none before, has shown that its opening packet is the connection's. Where births are told
+// that is so in front of the translation alone, and for what opens at another time than that of the last birth.
 func (c *connection) mayBeUsedAgain(o *Observation) bool {
 	if !c.tracked || !o.Opened[Up] && !o.Opened[Down] || c.sentOpening(o) {
+		return false
+	}
+	if c.start != 0 && (c.translates(o) || distance(c.start, o.First) <= apart) {
 		return false
 	}
 	for i := range c.uses {
@@ -309,10 +313,9 @@ func (c *connection) mayBeUsedAgain(o *Observation) bool {
 	return c.opened != 0 && !again || len(c.uses) > 0
 }
 
-// isBehind tells whether an observation bears a translated connection's addresses behind the translation, which are seldom
-// another's too.
-func (t *Table) isBehind(o *Observation) bool {
-	c := t.lookup(o)
+// translates tells whether an observation bears the connection's addresses behind its translation, which are seldom another
+// connection's too.
+func (c *connection) translates(o *Observation) bool {
 	return c != nil && c.tracked && o.face() != faceOf(c.entry.OrigSrc, c.entry.OrigDst, o.Proto)
 }
 
