@@ -5,9 +5,10 @@ MODULE := github.com/seine-net/seine
 
 # Given to `make demo` and `make run`: make demo ARGS="--help"
 ARGS ?=
-# Given to `make check-kernels`: one kernel of the table in test/kernels, and tests as go test -run.
+# Given to `make check-kernels`: one kernel of the table in test/kernels, tests as go test -run, and flags such as -guests.
 KERNEL ?=
 RUN    ?=
+MATRIX ?=
 # What `make image` packs, and whether it goes to the registry in its name.
 IMAGE ?= localhost/seine:$(VERSION)
 ARCH  ?= amd64 arm64

@@ -295,8 +295,8 @@ func (d *drops) read() (grown []growth, err error) {
 			before := d.counted[key]
 			if quietReasons[d.reasonName(key.Reason)] {
 				// Busy servers have one for each connection: they must not take the room of others.
+				d.take(key, &now)
 				d.quiet.Add(now.Packets)
-				_ = d.objects.SeineDrops.Delete(key) // If it is gone, that is what is wanted.
 				continue
 			}
 			if now.Packets == before.Packets && before.Packets > 0 {
@@ -320,8 +320,7 @@ func (d *drops) read() (grown []growth, err error) {
 	return grown, nil
 }
 
-// take deletes an entry that has stopped growing, and reads for the last time what it grew to: a retransmission may be
-// dropped just then. Before Linux 5.14 that takes two calls.
+// take deletes an entry, and reads for the last time what it grew to: a retransmission may be dropped just then. Before Linux 5.14 that takes two calls.
 func (d *drops) take(key bpf.DropKey, last *bpf.DropValue) {
 	m := d.objects.SeineDrops
 	if err := m.LookupAndDelete(key, last); errors.Is(err, ebpf.ErrNotSupported) && m.Lookup(key, last) == nil {

@@ -141,6 +141,56 @@ func TestReadDrops(t *testing.T) {
 	if m.Lookup(&key, &gone) == nil {
 		t.Error("an entry that stopped growing is still in the map")
 	}
+	// What is dropped between the reading of an entry and its deletion counts.
+	if err := m.Put(&key, &bpf.DropValue{Packets: 6}); err != nil {
+		t.Fatal(err)
+	}
+	last := bpf.DropValue{Packets: 5}
+	if d.take(key, &last); last.Packets != 6 || m.Lookup(&key, &gone) == nil {
+		t.Errorf("taken with %d packets, want 6, and to be gone", last.Packets)
+	}
+}
+
+// Where not every packet is to be counted, a drop makes no record of its own.
+func TestDropsRestricted(t *testing.T) {
+	testkit.RequireRoot(t)
+	if err := rlimit.RemoveMemlock(); err != nil {
+		t.Fatal(err)
+	}
+	ns := testkit.NewNS(t, "node")
+	d, err := openDrops(spaceOf(t, ns), false, 1000)
+	if err != nil {
+		t.Fatalf("%+v", err)
+	}
+	defer d.Close()
+	for _, d.restricted = range []bool{false, true} {
+		told := sendToNobody(t, ns, d)
+		if len(told) != 1 || told[0].Alone == d.restricted {
+			t.Errorf("restricted %t: told %+v, want one that is alone where not restricted", d.restricted, told)
+		}
+	}
+}
+
+// sendToNobody sends a datagram to a port that nobody listens at, and returns what is told of its drop.
+func sendToNobody(t *testing.T, ns *testkit.NS, d *drops) (told []nat.Fact) {
+	t.Helper()
+	conn, err := ns.Dial("udp", netip.MustParseAddrPort("127.0.0.1:7021"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = conn.Write(make([]byte, 10))
+	conn.Close()
+	err = d.evict(readClock(), func(facts []nat.Fact) {
+		for _, f := range facts {
+			if f.Dst.Port == 7021 && f.NetNS == d.netns {
+				told = append(told, f)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatalf("%+v", err)
+	}
+	return told
 }
 
 // TestDropsAwaitConntrack has conntrack's types come to be known after the begin: the program is renewed, and tells as before.
@@ -164,22 +214,9 @@ func TestDropsAwaitConntrack(t *testing.T) {
 	before := d.objects.SeineDrop
 	drop := func(want uint64, renewed bool) {
 		t.Helper()
-		conn, err := ns.Dial("udp", netip.MustParseAddrPort("127.0.0.1:7021"), 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = conn.Write(make([]byte, 10)) // Nobody listens there.
-		conn.Close()
 		var got uint64
-		err = d.evict(readClock(), func(facts []nat.Fact) {
-			for i := range facts {
-				if facts[i].Dst.Port == 7021 && facts[i].NetNS == d.netns {
-					got += facts[i].Sent.DropPackets
-				}
-			}
-		})
-		if err != nil {
-			t.Fatalf("%+v", err)
+		for _, f := range sendToNobody(t, ns, d) {
+			got += f.Sent.DropPackets
 		}
 		if got != want || (d.objects.SeineDrop != before) != renewed || d.noEntries == renewed {
 			t.Errorf("%d drops, want %d; program renewed: %t, entries lacking: %t", got, want, d.objects.SeineDrop != before, d.noEntries)

@@ -230,11 +230,11 @@ func (c *connection) meet(f *Fact) {
 
 // tellOwners writes who is at the ends into a use's record. Of earlier uses of the tuple nobody is left.
 func (t *Table) tellOwners(c *connection, u *use, r *flow.Record) {
-	if u.proto == flow.UDP {
+	switch {
+	case u.proto == flow.UDP:
 		c.owners[Up] = t.ownerOf(c.client(), c.dialed(), u.first, u.last)
 		c.owners[Down] = t.ownerOf(c.backend(), c.snat(), u.first, u.last)
-	}
-	if c.isNew(u) {
+	case c.isNew(u):
 		c.owners = [2]*flow.Process{}
 	}
 	for d, p := range u.health.owners {

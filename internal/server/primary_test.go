@@ -19,16 +19,7 @@ func TestCountOnce(t *testing.T) {
 		r := []flow.Record{{Proto: flow.TCP, Start: 1, End: 2, Sampling: 1}}
 		r[0].Node, r[0].Src.Node, r[0].Backend.Node = node, client, backend
 		r[0].Reporter, r[0].NAT, r[0].Primary = reporter, nat, true
-		b := columns.NewBuilder(columns.Flows(), 1)
-		b.Append(r)
-		batch := b.NewBatch()
-		defer batch.Release()
-		out, err := s.countOnce("flows", batch)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer out.Release()
-		if got := columns.NumbersOf(out, primaryField).Values[0] == 1; got != want {
+		if got := isPrimary(t, s, r); got != want {
 			t.Errorf("%s: counts %v, want %v", what, got, want)
 		}
 	}
@@ -54,16 +45,7 @@ func TestCountOnceByAddress(t *testing.T) {
 		t.Helper()
 		r := []flow.Record{{Proto: flow.TCP, Start: 1, End: 2, Sampling: 1, Node: node, Reporter: reporter, Primary: true}}
 		r[0].Src.Addr, r[0].Backend.Addr = addr(client), addr(backend)
-		b := columns.NewBuilder(columns.Flows(), 1)
-		b.Append(r)
-		batch := b.NewBatch()
-		defer batch.Release()
-		out, err := s.countOnce("flows", batch)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer out.Release()
-		if got := columns.NumbersOf(out, primaryField).Values[0] == 1; got != want {
+		if got := isPrimary(t, s, r); got != want {
 			t.Errorf("%s: counts %v, want %v", what, got, want)
 		}
 	}
@@ -76,4 +58,19 @@ func TestCountOnceByAddress(t *testing.T) {
 	f("between, neither has", "a", "192.0.2.9", "192.0.2.8", flow.Transit, true)
 	accept(t, s, "c", "c/1").Report(wire.Report{Addresses: []netip.Addr{addr("192.0.2.9")}})
 	f("an agent came to the client's machine", "b", "192.0.2.9", "192.0.2.2", flow.Server, false)
+}
+
+// isPrimary tells whether the server marks the one record as the one that counts.
+func isPrimary(t *testing.T, s *Server, r []flow.Record) bool {
+	t.Helper()
+	b := columns.NewBuilder(columns.Flows(), len(r))
+	b.Append(r)
+	batch := b.NewBatch()
+	defer batch.Release()
+	out, err := s.countOnce("flows", batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Release()
+	return columns.NumbersOf(out, primaryField).Values[0] == 1
 }

@@ -1,4 +1,4 @@
-import { CopyCheck, Inbox, Pause, Play, Radio } from "lucide-react";
+import { CopyCheck, Pause, Play, Radio } from "lucide-react";
 import { useEffect, useMemo, useState } from "react";
 import { type Row, rowsOf } from "../../api/block";
 import { type Fields, useBlock, useFields } from "../../api/hooks";
@@ -10,6 +10,7 @@ import { both, notThis, onlyThis } from "../../filter/cel";
 import { counted, formatWhole } from "../../format/format";
 import { isTyping } from "../../kit/keys";
 import { Button, Empty, Problem, Segments, Skeleton, Tip } from "../../kit/kit";
+import { NoConnections } from "../../kit/nothing";
 import { useWindow } from "../../state/clock";
 import { formatDuration, periodParams, stepOf } from "../../state/period";
 import { useLocation } from "../../state/url";
@@ -238,22 +239,9 @@ function Nothing({ live, filter, clear, wider }: { live: boolean; filter: string
       </Empty>
     );
   return (
-    <Empty
-      icon={<Inbox size={26} />}
-      title="No connections"
-      actions={
-        <>
-          {filter && (
-            <Button look="primary" onClick={clear}>
-              Clear the filter
-            </Button>
-          )}
-          <Button onClick={wider}>Look at the last day</Button>
-        </>
-      }
-    >
+    <NoConnections title="No connections" filter={filter} clear={clear} wider={wider}>
       {filter ? "Nothing in this period matches the filter." : "Nothing was recorded in this period."}
-    </Empty>
+    </NoConnections>
   );
 }
 
