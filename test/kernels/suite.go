@@ -46,7 +46,7 @@ var suites = []suite{
 		name: "health", pkg: "internal/agent", limit: 10 * time.Minute, short: true,
 		tests: []string{
 			"TestHealthHealthy", "TestHealthFaults", "TestHealthLoss", "TestHealthSlowReader", "TestHealthResets",
-			"TestHealthFullQueue", "TestHealthOff",
+			"TestHealthFullQueue", "TestHealthOff", "TestDatagramOwners",
 		},
 	},
 	{
@@ -55,7 +55,7 @@ var suites = []suite{
 	},
 	{
 		name: "drops", pkg: "internal/agent", limit: 8 * time.Minute, short: true,
-		tests: []string{"TestDrops", "TestDropsTranslated"},
+		tests: []string{"TestDrops", "TestDropsTranslated", "TestDropFaults"},
 	},
 	{
 		name: "seine", pkg: "cmd/seine", limit: 8 * time.Minute,
