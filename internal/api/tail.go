@@ -11,7 +11,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 
-	"github.com/seine-net/seine/internal/columns"
 	"github.com/seine-net/seine/internal/query"
 	"github.com/seine-net/seine/internal/server"
 )
@@ -120,45 +119,10 @@ func (f *follower) event(batch arrow.RecordBatch, rows []int32) error {
 	if _, err := f.buffer.WriteString("event: rows\ndata: "); err != nil {
 		return err
 	}
-	answer := query.Answer{Block: blockOf(f.plan, batch, rows), Primary: f.primary, Losses: f.api.losses()}
+	answer := query.Answer{Block: query.Rows(batch, rows, f.plan.Fields), Primary: f.primary, Losses: f.api.losses()}
 	if err := answer.WriteJSON(f.buffer); err != nil {
 		return err
 	}
 	_, err := f.buffer.WriteString("\n\n")
 	return err
-}
-
-// blockOf takes rows of a batch as the block of an answer to a plan of rows.
-func blockOf(plan *query.Plan, batch arrow.RecordBatch, rows []int32) *query.Block {
-	b := &query.Block{Columns: plan.Columns(), Rows: len(rows)}
-	for i, f := range plan.Fields {
-		if columns.IsText(f) {
-			b.Columns[i].Texts = textsOf(columns.TextsOf(batch, f), rows)
-			continue
-		}
-		numbersOf(&b.Columns[i], columns.NumbersOf(batch, f), rows)
-	}
-	return b
-}
-
-func textsOf(texts columns.Texts, rows []int32) []string {
-	out := make([]string, len(rows))
-	for i, row := range rows {
-		out[i] = texts.Value(int(row))
-	}
-	return out
-}
-
-func numbersOf(c *query.Column, numbers columns.Numbers, rows []int32) {
-	c.Ints = make([]int64, len(rows))
-	for i, row := range rows {
-		if numbers.IsNull(int(row)) {
-			if c.Null == nil {
-				c.Null = make([]bool, len(rows))
-			}
-			c.Null[i] = true
-			continue
-		}
-		c.Ints[i] = numbers.Values[row]
-	}
 }

@@ -64,14 +64,15 @@ func (t TLS) Client(serverName string, log *slog.Logger) (func() *tls.Config, er
 	if err != nil {
 		return nil, err
 	}
-	return func() *tls.Config {
-		now := current.get()
-		c := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: now.roots, ServerName: serverName}
-		if now.certificate != nil {
-			c.Certificates = []tls.Certificate{*now.certificate}
-		}
-		return c
-	}, nil
+	return func() *tls.Config { return current.get().client(serverName) }, nil
+}
+
+func (i identity) client(serverName string) *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: i.roots, ServerName: serverName}
+	if i.certificate != nil {
+		c.Certificates = []tls.Certificate{*i.certificate}
+	}
+	return c
 }
 
 func (t TLS) open(log *slog.Logger) (*files[identity], error) {

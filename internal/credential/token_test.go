@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -158,5 +159,48 @@ func TestPipeForFile(t *testing.T) {
 	}
 	if _, err := read(path); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("error %v, want that it is no regular file", err)
+	}
+}
+
+// TestSecretFiles reads one secret, and keeps what is none out of errors.
+func TestSecretFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "password")
+	for _, c := range []struct{ text, want string }{
+		{"hunter2\n", "hunter2"},
+		{"with spaces \r\n", "with spaces "},
+		{"", ""},
+		{"\n", ""},
+		{"two\nlines\n", ""},
+		{strings.Repeat("x", maxSecret+1), ""},
+	} {
+		writeFile(t, path, c.text)
+		secret, err := OpenSecret(path, discard)
+		switch {
+		case err == nil && secret.Value() != c.want, err != nil && c.want != "":
+			t.Errorf("%.20q gives %v, want %q", c.text, err, c.want)
+		case err != nil && (!strings.Contains(err.Error(), "want one line of 1 to 4096 bytes") || strings.Contains(err.Error(), "two")):
+			t.Errorf("%.20q gives %v", c.text, err)
+		case err == nil && c.want == "":
+			t.Errorf("%.20q is taken", c.text)
+		}
+	}
+}
+
+// TestClientConfig names the server by its address unless told otherwise.
+func TestClientConfig(t *testing.T) {
+	for _, c := range []struct {
+		client Client
+		want   string
+	}{{Client{}, "kafka"}, {Client{ServerName: "broker"}, "broker"}} {
+		open, err := c.client.Open(discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cfg := open("kafka:9093"); cfg.ServerName != c.want || cfg.InsecureSkipVerify || cfg.MinVersion != tls.VersionTLS12 {
+			t.Errorf("server name %q, want %q", cfg.ServerName, c.want)
+		}
+	}
+	if _, err := (&Client{TLS: TLS{CA: "/nowhere/ca.crt"}}).Open(discard); err == nil {
+		t.Error("a file that is not there is taken")
 	}
 }

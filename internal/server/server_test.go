@@ -212,6 +212,31 @@ func TestSubscriberOfLargeBatches(t *testing.T) {
 	want(t, sub, 10, 10)
 }
 
+// A part of this process follows beside any number of clients, and its losses are none of theirs.
+func TestFollow(t *testing.T) {
+	s := newServer(t, Config{Engine: newMemoryEngine(), MaxSubscribers: 1})
+	sub, own := subscribe(t, s, "flows"), s.Follow("flows", 1)
+	if _, err := s.Subscribe("flows"); err == nil {
+		t.Error("a second client follows where one may")
+	}
+	ingest(t, s, 0, 1)
+	ingest(t, s, 10, 2)
+	if own.Bytes() == 0 {
+		t.Error("nothing waits")
+	}
+	want(t, own, 10, 10)
+	want(t, sub, 0, 0)
+	if got := s.Status(); got.Subscribers != 1 || got.SubscribersLost != 0 || own.Bytes() != 0 {
+		t.Errorf("%d subscribers lost %d, %d bytes wait", got.Subscribers, got.SubscribersLost, own.Bytes())
+	}
+	own.Close()
+	sub.Close()
+	sub.Close()
+	if got := s.Status(); got.Subscribers != 0 {
+		t.Errorf("%d subscribers after the end", got.Subscribers)
+	}
+}
+
 // A closed subscription takes nothing more and holds nobody up.
 func TestClosedSubscription(t *testing.T) {
 	s := newServer(t, Config{Engine: newMemoryEngine()})

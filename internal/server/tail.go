@@ -15,8 +15,9 @@ type tail struct {
 
 	mu     sync.Mutex
 	queues map[*Subscription]struct{}
-	// lost counts the rows that subscribers were too slow for.
-	lost uint64
+	// clients are those of queues that limit bounds; lost counts the rows that they were too slow for.
+	clients int
+	lost    uint64
 }
 
 // Subscription follows what is stored from its begin on. Its queue is bounded: while the follower is too slow the oldest
@@ -24,7 +25,11 @@ type tail struct {
 type Subscription struct {
 	tail    *tail
 	dataset string
-	ready   chan struct{}
+	// limit bounds the queue, in bytes.
+	limit int64
+	// own is that of a part of this process, which tells itself what it was too slow for.
+	own   bool
+	ready chan struct{}
 
 	mu     sync.Mutex
 	queue  []sized
@@ -51,12 +56,25 @@ func (s *Server) Subscribe(dataset string) (*Subscription, error) {
 	t := &s.tail
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.queues) >= t.limit {
+	if t.clients >= t.limit {
 		return nil, fmt.Errorf("%d clients follow live already, which is the limit: try later", t.limit)
 	}
-	sub := &Subscription{tail: t, dataset: dataset, ready: make(chan struct{}, 1)}
+	t.clients++
+	return t.follow(&Subscription{dataset: dataset, limit: t.queueBytes}), nil
+}
+
+// Follow is Subscribe for a part of this process, with a queue of so many bytes: it is none of the clients that Status
+// counts and bounds.
+func (s *Server) Follow(dataset string, queueBytes int64) *Subscription {
+	s.tail.mu.Lock()
+	defer s.tail.mu.Unlock()
+	return s.tail.follow(&Subscription{dataset: dataset, limit: queueBytes, own: true})
+}
+
+func (t *tail) follow(sub *Subscription) *Subscription {
+	sub.tail, sub.ready = t, make(chan struct{}, 1)
 	t.queues[sub] = struct{}{}
-	return sub, nil
+	return sub
 }
 
 // Next waits for the next batch, or for the context to end, whose error it returns then.
@@ -94,9 +112,7 @@ func (sub *Subscription) drop() {
 
 // Close ends the subscription and releases what waits.
 func (sub *Subscription) Close() {
-	sub.tail.mu.Lock()
-	delete(sub.tail.queues, sub)
-	sub.tail.mu.Unlock()
+	sub.tail.forget(sub)
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
 	sub.closed = true
@@ -104,6 +120,23 @@ func (sub *Subscription) Close() {
 		sub.queue[0].rows.Release()
 		sub.drop()
 	}
+}
+
+// forget is done once for each subscription, however often it is closed.
+func (t *tail) forget(sub *Subscription) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, follows := t.queues[sub]; follows && !sub.own {
+		t.clients--
+	}
+	delete(t.queues, sub)
+}
+
+// Bytes is what waits.
+func (sub *Subscription) Bytes() int64 {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	return sub.bytes
 }
 
 // publish gives a batch to all who follow its dataset.
@@ -115,20 +148,23 @@ func (t *tail) publish(dataset string, rows arrow.RecordBatch) {
 	}
 	bytes := sizeOf(rows)
 	for sub := range t.queues {
-		if sub.dataset == dataset {
-			t.lost += sub.push(sized{rows, bytes}, t.queueBytes)
+		if sub.dataset != dataset {
+			continue
+		}
+		if lost := sub.push(sized{rows, bytes}); !sub.own {
+			t.lost += lost
 		}
 	}
 }
 
 // push queues a batch and returns how many rows had to go for it. A batch larger than the bound is alone in the queue.
-func (sub *Subscription) push(next sized, limit int64) (lost uint64) {
+func (sub *Subscription) push(next sized) (lost uint64) {
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
 	if sub.closed {
 		return 0
 	}
-	for len(sub.queue) > 0 && sub.bytes+next.bytes > limit {
+	for len(sub.queue) > 0 && sub.bytes+next.bytes > sub.limit {
 		lost += uint64(sub.queue[0].rows.NumRows())
 		sub.queue[0].rows.Release()
 		sub.drop()
@@ -144,9 +180,9 @@ func (sub *Subscription) push(next sized, limit int64) (lost uint64) {
 	return lost
 }
 
-// use returns how many follow, and the rows that they were too slow for.
+// use returns how many clients follow, and the rows that they were too slow for.
 func (t *tail) use() (subscribers int, lost uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.queues), t.lost
+	return t.clients, t.lost
 }
