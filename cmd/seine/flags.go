@@ -17,6 +17,7 @@ import (
 	"github.com/seine-net/seine/internal/agent"
 	"github.com/seine-net/seine/internal/capture"
 	"github.com/seine-net/seine/internal/dns"
+	"github.com/seine-net/seine/internal/metrics"
 	"github.com/seine-net/seine/internal/query"
 )
 
@@ -125,13 +126,15 @@ var wholeLines = fmt.Sprintf("a whole number from 1 to %d", query.MaxLimit)
 
 // accepted says what flags take that have a range.
 var accepted = map[string]string{
-	"sampling":    fmt.Sprintf("a whole number from 1 to %d", uint32(math.MaxUint32)),
-	"max-flows":   fmt.Sprintf("a whole number from 1 to %d", maxMaxFlows),
-	"interval":    fmt.Sprintf("a time with its unit, such as 500ms, 5s or 1m, of at least %v", agent.MinInterval),
-	"dns-timeout": fmt.Sprintf("a time with its unit, such as 5s or 500ms, of at least %v", minDNSTimeout),
-	"last":        wholeLines,
-	"limit":       wholeLines,
-	"duration":    "a time with its unit, such as 500ms, 5s or 1m, or 0 to go on until stopped",
+	"sampling":          fmt.Sprintf("a whole number from 1 to %d", uint32(math.MaxUint32)),
+	"max-flows":         fmt.Sprintf("a whole number from 1 to %d", maxMaxFlows),
+	"interval":          fmt.Sprintf("a time with its unit, such as 500ms, 5s or 1m, of at least %v", agent.MinInterval),
+	"dns-timeout":       fmt.Sprintf("a time with its unit, such as 5s or 500ms, of at least %v", minDNSTimeout),
+	"last":              wholeLines,
+	"limit":             wholeLines,
+	"metrics-max-edges": fmt.Sprintf("a whole number from 0 to %d", metrics.MaxMaxKeys),
+
+	"duration": "a time with its unit, such as 500ms, 5s or 1m, or 0 to go on until stopped",
 }
 
 // flagError puts what a flag takes in place of what its parser said.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -16,6 +17,7 @@ import (
 	"github.com/seine-net/seine/internal/credential"
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/health"
+	"github.com/seine-net/seine/internal/metrics"
 	"github.com/seine-net/seine/internal/query"
 	"github.com/seine-net/seine/internal/server"
 	"github.com/seine-net/seine/internal/store/local"
@@ -144,6 +146,7 @@ type apiFlags struct {
 	kubernetes               bool
 	tls                      credential.TLS
 	healthRules              string
+	metricsMaxEdges          int
 }
 
 func (f *apiFlags) add(s *pflag.FlagSet) {
@@ -155,6 +158,7 @@ func (f *apiFlags) add(s *pflag.FlagSet) {
 	s.StringVar(&f.tls.Cert, "api-tls-cert", "", "PEM `FILE` with the certificate of the API; without it the API speaks plain HTTP")
 	s.StringVar(&f.tls.Key, "api-tls-key", "", "PEM `FILE` with the key of that certificate")
 	s.StringVar(&f.healthRules, "health-rules", "", "YAML or JSON `FILE` with thresholds of the rules of health (default those built in)")
+	s.IntVar(&f.metricsMaxEdges, "metrics-max-edges", metrics.DefaultMaxKeys, "how many pairs of workloads GET /metrics tells apart, `N`; what is beyond is told as one, other")
 	s.StringVar(&f.tls.CA, "api-tls-client-ca", "", "PEM `FILE` with the certificates that must have signed those of the API's clients")
 }
 
@@ -207,6 +211,14 @@ func (f *apiFlags) health() (*health.Settings, error) {
 	return settings, nil
 }
 
+// check checks what the flags hold beyond their types.
+func (f *apiFlags) check() error {
+	if f.metricsMaxEdges < 0 || f.metricsMaxEdges > metrics.MaxMaxKeys {
+		return fmt.Errorf("--metrics-max-edges %d: want %s", f.metricsMaxEdges, accepted["metrics-max-edges"])
+	}
+	return nil
+}
+
 // url is where the API is served.
 func (f *apiFlags) url() string {
 	if f.tls.Cert != "" {
@@ -219,12 +231,16 @@ func (f *apiFlags) url() string {
 type service struct {
 	store    *local.Store
 	server   *server.Server
+	metrics  *metrics.Metrics
 	listener *api.Listener
 	url, dir string
 }
 
 // openService opens the store and the API's socket. Ready tells what else does not work.
 func openService(s *storeFlags, f *apiFlags, n *names, ready func() []string, log *slog.Logger) (*service, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
 	authenticators, err := f.authenticators(log)
 	if err != nil {
 		return nil, err
@@ -252,9 +268,15 @@ func (v *service) open(
 	if v.server, err = server.New(cfg); err != nil {
 		return err
 	}
+	v.metrics, err = metrics.New(metrics.Config{
+		Source: v.server, Log: log, MaxKeys: f.metricsMaxEdges, Version: versionText(), Ready: ready,
+	})
+	if err != nil {
+		return err
+	}
 	a, err := api.New(api.Config{
 		Engine: v.store, Source: v.server, Log: log, Version: versionText(), Ready: ready, Authenticators: authenticators,
-		Health: rules, Console: ui.New(),
+		Health: rules, Console: ui.New(), Metrics: v.metrics.Handler(),
 	})
 	if err != nil {
 		return err
@@ -271,14 +293,17 @@ func (v *service) open(
 	return nil
 }
 
-// serve serves the API until the function that it returns is called, which closes the store, too.
+// serve serves the API and keeps its metrics until the function that it returns is called, which closes the store, too.
 func (v *service) serve(log *slog.Logger) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- v.listener.Run(ctx) }()
+	var kept sync.WaitGroup
+	kept.Go(func() { v.metrics.Run(ctx) })
 	log.Info("serving", "api", v.url, "data_dir", v.dir, "console", consoleText(v.url))
 	return func() error {
 		cancel()
+		kept.Wait()
 		return errors.Join(<-ended, v.store.Close())
 	}
 }

@@ -45,6 +45,8 @@ type Config struct {
 	Health *health.Settings
 	// Console has the files of the web console, which everybody may have; nil means that there is none.
 	Console Console
+	// Metrics answers scrapes of Prometheus; nil means that there are none.
+	Metrics http.Handler
 }
 
 // Console is what answers at the paths that are not the API's.

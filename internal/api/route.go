@@ -103,6 +103,10 @@ func init() {
 			doc: "The state of the server, its store and its agents, and what was lost.", handle: (*API).status,
 		},
 		{
+			method: http.MethodGet, path: "/metrics", media: []string{"text/plain", "application/openmetrics-text"},
+			doc: "Metrics for Prometheus, in its text format, as OpenMetrics or as protocol buffers, as `Accept` has it. They are in metrics.md.", handle: (*API).metrics,
+		},
+		{
 			method: http.MethodGet, path: "/api/v1/openapi.json", media: []string{jsonMedia},
 			doc: "This description, as OpenAPI 3.1.", handle: (*API).openAPI, scoped: true,
 		},

@@ -16,8 +16,8 @@ import (
 // forgetAfter is how long an agent that went away stays in the status.
 const forgetAfter = 24 * time.Hour
 
-// dropped is the reason of the rows that agents lost on the way to the server.
-const dropped = "agent_dropped"
+// Dropped is the reason of the rows that agents lost on the way to the server.
+const Dropped = "agent_dropped"
 
 // agents remembers the agents that called, by origin.
 type agents struct {

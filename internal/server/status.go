@@ -79,7 +79,7 @@ func (l losses) addReport(r wire.Report) {
 	for _, loss := range r.Losses {
 		l.add(loss)
 	}
-	l.add(Loss{Reason: dropped, Count: r.Dropped, Detail: "rows that agents dropped because the server did not take them in time"})
+	l.add(Loss{Reason: Dropped, Count: r.Dropped, Detail: "rows that agents dropped because the server did not take them in time"})
 }
 
 // sorted returns what was lost at all, by reason.
