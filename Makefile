@@ -83,7 +83,9 @@ man: build ## write manual pages to bin/man
 
 ## Change
 
-check: root generate-check lint test race cross check-console e2e-console e2e-kubernetes ## all that must hold before a change lands (root)
+# The tests of the host's own kernel are among those of `make test`.
+check: MATRIX := -guests
+check: root generate-check lint test race cross check-console e2e-console e2e-kubernetes check-kernels ## all that must hold before a change lands (root)
 
 # Tests with real traffic run one package at a time: beside others they would wait for the processor, not the network.
 test: root setup-test ## every test (root)
@@ -111,7 +113,7 @@ e2e-console: root setup-console build ## the web console in a headless browser, 
 check-health: root setup-demo ## seine health on every fault of the demo, some minutes; make test has the three clearest (root)
 	SEINE_EVERY_FAULT=1 $(TEST) -v -run='^TestHealthOfDemo$$' ./cmd/seine
 
-check-kernels: root setup-kernels ## the kernel matrix in virtual machines (root; KERNEL=6.1 RUN=TestNAT MATRIX=-guests)
+check-kernels: root setup-kernels ## the kernel matrix in virtual machines (root; KERNEL=6.1 RUN=TestNAT)
 	$(GO) run ./test/kernels $(MATRIX) -kernel='$(KERNEL)' -run='$(RUN)'
 
 # The image is this machine's alone, and named as the tests have it.

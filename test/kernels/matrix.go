@@ -119,16 +119,27 @@ func availableMemory() int {
 	return 0
 }
 
-// runAll runs the guests beside each other, and the host's own kernel when they are done, as its tests measure time. The
-// newest kernels, which have most to test, begin, so that the guests end at about one time.
+// order returns the places of the kernels that are for guests: first those with most suites, of them the newest.
+func (m *matrix) order(wanted []*kernel) []int {
+	var guests []int
+	for i, k := range slices.Backward(wanted) {
+		if k.machine != nil {
+			guests = append(guests, i)
+		}
+	}
+	suites := func(i int) int { return len(suitesOf(wanted[i], m.options.run)) }
+	slices.SortStableFunc(guests, func(a, b int) int { return cmp.Compare(suites(b), suites(a)) })
+	return guests
+}
+
+// runAll runs the guests beside each other, and the host's own kernel when they are done, as its tests measure time. What
+// has most to test begins, so that the guests end at about one time.
 func (m *matrix) runAll(ctx context.Context, wanted []*kernel) []*result {
 	results := make([]*result, len(wanted))
 	slots := make(chan struct{}, m.parallel())
 	var running sync.WaitGroup
-	for i, k := range slices.Backward(wanted) {
-		if k.machine == nil {
-			continue
-		}
+	for _, i := range m.order(wanted) {
+		k := wanted[i]
 		slots <- struct{}{}
 		running.Go(func() {
 			defer func() { <-slots }()
