@@ -41,21 +41,30 @@ func NewNetObserv(to io.Writer, columns []query.Column) (*NetObserv, error) {
 // Write writes the rows of a block.
 func (n *NetObserv) Write(b *query.Block) error {
 	for row := range b.Rows {
-		var r flow.Record
-		for i, set := range n.columns {
-			if c := &b.Columns[i]; set != nil && (c.Null == nil || !c.Null[row]) {
-				if err := set(&r, c, row); err != nil {
-					return fmt.Errorf("row of the store: %w", err)
-				}
-			}
+		var err error
+		if n.buffer, err = n.AppendRow(n.buffer, b, row); err != nil {
+			return err
 		}
-		if n.buffer = n.encoder.Append(n.buffer, &r); len(n.buffer) >= flushAt {
+		if len(n.buffer) >= flushAt {
 			if err := n.Close(); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// AppendRow appends a row's lines: one for each direction that has packets.
+func (n *NetObserv) AppendRow(dst []byte, b *query.Block, row int) ([]byte, error) {
+	var r flow.Record
+	for i, set := range n.columns {
+		if c := &b.Columns[i]; set != nil && (c.Null == nil || !c.Null[row]) {
+			if err := set(&r, c, row); err != nil {
+				return dst, fmt.Errorf("row of the store: %w", err)
+			}
+		}
+	}
+	return n.encoder.Append(dst, &r), nil
 }
 
 // Close writes what is gathered.

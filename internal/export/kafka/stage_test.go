@@ -1,0 +1,137 @@
+package kafka
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seine-net/seine/internal/columns"
+	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/query"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// newCluster starts brokers on loopback that have the topic "flows" with some partitions.
+func newCluster(t testing.TB, options ...kfake.Opt) *kfake.Cluster {
+	t.Helper()
+	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(2), kfake.SeedTopics(4, "flows")}, options...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	return cluster
+}
+
+// newPlan asks for rows of a dataset.
+func newPlan(t testing.TB, dataset string, fields ...string) *query.Plan {
+	t.Helper()
+	compiled, err := query.Compile(&query.Request{Dataset: dataset, Fields: fields}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return compiled.Plan
+}
+
+// newBlock makes a block as the runner does.
+func newBlock(t testing.TB, plan *query.Plan, records []flow.Record) *query.Block {
+	t.Helper()
+	dataset, ok := columns.ByName(plan.Dataset)
+	if !ok {
+		t.Fatalf("no dataset %q", plan.Dataset)
+	}
+	builder := columns.NewBuilder(dataset, len(records))
+	builder.Append(records)
+	batch := builder.NewBatch()
+	defer batch.Release()
+	rows := make([]int32, len(records))
+	for i := range rows {
+		rows[i] = int32(i)
+	}
+	return query.Rows(batch, rows, plan.Fields)
+}
+
+// open makes a target that ends with the test.
+func open(t testing.TB, c *Config, plan *query.Plan) *Target {
+	t.Helper()
+	target, err := Open(c, plan, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := target.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return target
+}
+
+// send delivers a block at once and returns how many rows were refused.
+func send(t testing.TB, target *Target, block *query.Block) int {
+	t.Helper()
+	refused, err := target.Send(t.Context(), block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return refused
+}
+
+// consume reads so many messages, those of a partition in their order, and makes sure that no more are there.
+func consume(t testing.TB, brokers []string, want int, options ...kgo.Opt) []*kgo.Record {
+	t.Helper()
+	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(brokers...), kgo.ConsumeTopics("flows")}, options...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var records []*kgo.Record
+	for len(records) < want {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			t.Fatalf("after %d of %d messages: %v", len(records), want, err)
+		}
+		records = append(records, fetches.Records()...)
+	}
+	more, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if records = append(records, client.PollFetches(more).Records()...); len(records) > want {
+		t.Fatalf("%d messages, want %d", len(records), want)
+	}
+	return records
+}
+
+// values returns what messages hold, as lines.
+func values(records []*kgo.Record) [][]byte {
+	lines := make([][]byte, len(records))
+	for i, r := range records {
+		lines[i] = r.Value
+	}
+	return lines
+}
+
+// lines splits text into lines without their ends.
+func lines(text []byte) [][]byte {
+	return bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
+}
+
+// freePort returns a port of loopback that nobody listens on.
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
