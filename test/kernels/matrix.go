@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // matrix runs suites on kernels.
@@ -35,18 +37,23 @@ func (m *matrix) archive(k *kernel) *archive {
 
 func (m *matrix) binaries(arch string) string { return filepath.Join(m.work, "tests-"+arch) }
 
-// prepare fetches the kernels, builds the tests, and finds out how to run processors.
+// prepare fetches the kernels, and builds the tests meanwhile; then it finds out how to run processors.
 func (m *matrix) prepare(ctx context.Context, wanted []*kernel) error {
+	running, preparing := errgroup.WithContext(ctx)
 	for _, k := range wanted {
 		if k.machine == nil {
 			continue
 		}
 		m.out.say(k, "fetch the kernel of %s, unless it is in %s", k.suite, m.cache)
-		if err := m.archive(k).fetch(ctx); err != nil {
-			return fmt.Errorf("fetch kernel %s: %w", k.name, err)
-		}
+		running.Go(func() error {
+			if err := m.archive(k).fetch(preparing); err != nil {
+				return fmt.Errorf("fetch kernel %s: %w", k.name, err)
+			}
+			return nil
+		})
 	}
-	if err := m.buildAll(ctx, wanted); err != nil {
+	running.Go(func() error { return m.buildAll(preparing, wanted) })
+	if err := running.Wait(); err != nil {
 		return err
 	}
 	for _, k := range wanted {
