@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
+	"helm.sh/helm/v4/pkg/chart/common"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/discovery"
@@ -123,7 +125,7 @@ func newManager(cfg Config, scheme *runtime.Scheme) (manager.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the manager: %w", err)
 	}
-	renderer, err := newRenderer(apisOf(cfg.REST))
+	renderer, err := newRenderer(clusterOf(cfg.REST))
 	if err != nil {
 		return nil, err
 	}
@@ -135,21 +137,28 @@ func newManager(cfg Config, scheme *runtime.Scheme) (manager.Manager, error) {
 	return m, errors.Join(b.Complete(r), m.AddHealthzCheck("ping", healthz.Ping), m.AddReadyzCheck("ping", healthz.Ping))
 }
 
-// apisOf lists groups and versions that the cluster has; without an answer it has none beyond Kubernetes' own.
-func apisOf(cfg *rest.Config) []string {
+// clusterOf tells of which version the cluster is, and which groups it has; without an answer those that Helm takes for
+// granted.
+func clusterOf(cfg *rest.Config) *common.Capabilities {
+	c := common.DefaultCapabilities.Copy()
+	c.APIVersions = slices.Clone(c.APIVersions)
 	d, err := discovery.NewDiscoveryClientForConfig(cfg)
 	if err != nil {
-		return nil
+		return c
+	}
+	if told, err := d.ServerVersion(); err == nil {
+		if v, err := common.ParseKubeVersion(told.GitVersion); err == nil {
+			c.KubeVersion = *v
+		}
 	}
 	groups, err := d.ServerGroups()
 	if err != nil {
-		return nil
+		return c
 	}
-	var all []string
 	for _, g := range groups.Groups {
 		for _, v := range g.Versions {
-			all = append(all, v.GroupVersion)
+			c.APIVersions = append(c.APIVersions, v.GroupVersion)
 		}
 	}
-	return all
+	return c
 }

@@ -32,12 +32,12 @@ const managedBy = "seine-operator"
 // renderer renders the chart.
 type renderer struct {
 	chart *chart.Chart
-	// apis are the kinds of objects that the cluster knows beyond Kubernetes' own, such as security.openshift.io/v1.
-	apis []string
+	// cluster is the version of Kubernetes, and what it knows beyond its own objects, such as security.openshift.io/v1.
+	cluster *common.Capabilities
 }
 
 // newRenderer loads the chart that is part of the program.
-func newRenderer(apis []string) (*renderer, error) {
+func newRenderer(cluster *common.Capabilities) (*renderer, error) {
 	var files []*archive.BufferedFile
 	err := fs.WalkDir(deploy.Chart, deploy.ChartDir, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -54,14 +54,12 @@ func newRenderer(apis []string) (*renderer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the chart: %w", err)
 	}
-	return &renderer{loaded, apis}, nil
+	return &renderer{loaded, cluster}, nil
 }
 
 // render returns the objects for a namespace. Values that the chart's schema does not take are an error.
 func (r *renderer) render(namespace string, v values) ([]*unstructured.Unstructured, error) {
-	capabilities := common.DefaultCapabilities.Copy()
-	capabilities.APIVersions = append(slices.Clone(capabilities.APIVersions), r.apis...)
-	all, err := util.ToRenderValues(r.chart, v, common.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true}, capabilities)
+	all, err := util.ToRenderValues(r.chart, v, common.ReleaseOptions{Name: release, Namespace: namespace, IsInstall: true}, r.cluster)
 	if err != nil {
 		return nil, fmt.Errorf("values of the chart: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"helm.sh/helm/v4/pkg/chart/common"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
@@ -28,7 +29,7 @@ func read(t *testing.T, text []byte) *flowcollector.FlowCollector {
 
 func rendered(t *testing.T, fc *flowcollector.FlowCollector, base map[string]any) []*unstructured.Unstructured {
 	t.Helper()
-	r, err := newRenderer(nil)
+	r, err := newRenderer(common.DefaultCapabilities)
 	if err != nil {
 		t.Fatal(err)
 	}

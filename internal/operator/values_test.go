@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"helm.sh/helm/v4/pkg/chart/common"
 	"sigs.k8s.io/yaml"
 )
 
@@ -74,7 +75,7 @@ func TestNumbers(t *testing.T) {
 
 // TestWrongBase refuses values that the chart does not take.
 func TestWrongBase(t *testing.T) {
-	r, err := newRenderer(nil)
+	r, err := newRenderer(common.DefaultCapabilities)
 	if err != nil {
 		t.Fatal(err)
 	}

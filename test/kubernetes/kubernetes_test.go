@@ -43,8 +43,9 @@ func TestOperator(t *testing.T) {
 // TestChart has the Helm chart alone, where kube-proxy writes nftables rules.
 func TestChart(t *testing.T) {
 	s := up(t, "nftables")
-	s.install("--set", "server.persistence.enabled=false")
+	s.install("--set", "server.persistence.enabled=false,agent.hostCgroups=false")
 	s.checkTranslated()
+	s.checkNoGroups()
 	s.checkNodes()
 	s.checkTenant("seine")
 	s.checkChurn()
@@ -120,18 +121,28 @@ func (s *stage) checkNodes() {
 	})
 }
 
-// checkQueries finds the client's DNS queries, with the resolver's Service and the pod that answered.
+// checkQueries finds the client's DNS queries, with the resolver's Service, the pod that answered, and the process and
+// container that asked.
 func (s *stage) checkQueries() {
 	s.t.Helper()
-	const want = "demo,client,Service,kube-system,kube-dns,Pod,Deployment,coredns,"
+	_, container, _ := strings.Cut(s.kubectl("-n", "demo", "get", "pod/client", "-o", "jsonpath={.status.containerStatuses[0].containerID}"), "://")
+	want := "demo,client,netpod," + container + ",Service,kube-system,kube-dns,Pod,Deployment,coredns,"
 	s.await("queries are named", func() string {
 		out, _ := s.try("bin/kubectl-seine", "query", "--dataset", "dns", "--filter", `src.name == "client" && dns.name == "echo.demo.svc.cluster.local"`,
-			"--group-by", "src.namespace,src.name,dst.kind,dst.namespace,dst.name,backend.kind,backend.workload.kind,backend.workload.name", "--measure", "count()", "-o", "csv")
+			"--group-by", "src.namespace,src.name,src.process.name,src.process.container,dst.kind,dst.namespace,dst.name,backend.kind,backend.workload.kind,backend.workload.name", "--measure", "count()", "-o", "csv")
 		if !strings.Contains(out, want) {
 			return out
 		}
 		return ""
 	})
+}
+
+// checkNoGroups has agents that do not see the host's control groups say what they lack, and how to mend it.
+func (s *stage) checkNoGroups() {
+	s.t.Helper()
+	if out := s.run("bin/kubectl-seine", "status"); !strings.Contains(out, "mount the host's /sys/fs/cgroup") {
+		s.t.Errorf("the status does not say why processes of UDP are not known:\n%s", out)
+	}
 }
 
 // checkFlowLogs finds the pod that answered in NetObserv's format, by the names that its users know.
