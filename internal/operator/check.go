@@ -33,6 +33,7 @@ func check(fc *flowcollector.FlowCollector) []string {
 	if a := processor(fc).Advanced; a != nil {
 		checkEnvironment("processor", a.Env, refuse)
 	}
+	checkExporters(fc.Spec.Exporters, namespaceOf(fc), refuse)
 	return refused
 }
 

@@ -54,9 +54,34 @@ var invalid = []struct{ spec, field, says string }{
 	{`{processor: {subnetLabels: {customLabels: [{cidrs: [10.0.0.0/8]}]}}}`, "spec.processor.subnetLabels.customLabels[0].name", "Required value"},
 	{`{processor: {subnetLabels: {customLabels: [{name: a=b, cidrs: [10.0.0.0/8]}]}}}`, "spec.processor.subnetLabels.customLabels[0].name", "without ="},
 	{`{exporters: [{type: Carrier}]}`, "spec.exporters[0].type", "supported values"},
+	{`{exporters: [{type: Kafka}]}`, "spec.exporters[0].type", "want kafka beside it"},
+	{`{exporters: [{type: IPFIX, kafka: {address: "a:1", topic: t}}]}`, "spec.exporters[0].type", "want ipfix beside it"},
+	{`{exporters: [{type: Kafka, kafka: {address: kafka, topic: t}}]}`, "spec.exporters[0].kafka.address", "want host:port"},
+	{`{exporters: [{type: Kafka, kafka: {address: "a:1,b", topic: t}}]}`, "spec.exporters[0].kafka.address", "want host:port"},
+	{`{exporters: [{type: Kafka, kafka: {address: "a:1"}}]}`, "spec.exporters[0].kafka.topic", "want 1 to 249"},
+	{`{exporters: [{type: Kafka, kafka: {address: "a:1", topic: t, compression: rar}}]}`, "spec.exporters[0].kafka.compression", "supported values"},
+	{kafkaWith(`sasl: {type: Plain}`), "spec.exporters[0].kafka.sasl.clientIDReference.type", "want secret or configmap"},
+	{kafkaWith(`sasl: {type: ScramSHA256}`), "spec.exporters[0].kafka.sasl.type", "supported values"},
+	{kafkaWith(`sasl: {type: Plain, clientIDReference: {type: secret, name: s, file: id}, clientSecretReference: {type: secret, name: s}}`), "spec.exporters[0].kafka.sasl.clientSecretReference.file", "name of a key"},
+	{kafkaWith(`tls: {enable: true, caCert: {type: vault, name: ca, certFile: ca.crt}}`), "spec.exporters[0].kafka.tls.caCert.type", "supported values"},
+	{kafkaWith(`tls: {enable: true, caCert: {type: secret, name: "../ca", certFile: ca.crt}}`), "spec.exporters[0].kafka.tls.caCert.name", "name of a Secret"},
+	{kafkaWith(`tls: {enable: true, caCert: {type: secret, name: ca, certFile: ../ca.crt}}`), "spec.exporters[0].kafka.tls.caCert.certFile", "name of a key"},
+	{kafkaWith(`tls: {enable: true, userCert: {type: secret, name: ca, certFile: tls.crt}}`), "spec.exporters[0].kafka.tls.userCert.certKey", "name of a key"},
+	{kafkaWith(`tls: {enable: true, caCert: {type: secret, name: ca, namespace: kafka, certFile: ca.crt}}`), "spec.exporters[0].kafka.tls.caCert.namespace", "want it left out, or netobserv: pods mount what is in their own namespace, so copy secret ca there"},
+	{`{exporters: [{type: IPFIX, ipfix: {}}]}`, "spec.exporters[0].ipfix.targetHost", "want a name"},
+	{`{exporters: [{type: IPFIX, ipfix: {targetHost: "collector:4739"}}]}`, "spec.exporters[0].ipfix.targetHost", "want a name"},
+	{`{exporters: [{type: IPFIX, ipfix: {targetHost: a, targetPort: 70000}}]}`, "spec.exporters[0].ipfix.targetPort", "less than or equal to"},
+	{`{exporters: [{type: IPFIX, ipfix: {targetHost: a, transport: SCTP}}]}`, "spec.exporters[0].ipfix.transport", "supported values"},
+	{`{exporters: [{type: IPFIX, ipfix: {targetHost: a, enterpriseID: -1}}]}`, "spec.exporters[0].ipfix.enterpriseID", "greater than or equal to 0"},
+	{`{exporters: [{type: IPFIX, ipfix: {targetHost: a, enterpriseID: 29305}}]}`, "spec.exporters[0].ipfix.enterpriseID", "want another"},
 	{`{networkPolicy: {enable: "on"}}`, "spec.networkPolicy.enable", "must be of type boolean"},
 	{`{execution: {mode: Paused}}`, "spec.execution.mode", "supported values"},
 	{`{loki: yes please}`, "spec.loki", "must be of type object"},
+}
+
+// kafkaWith is an exporter of Kafka with something more.
+func kafkaWith(more string) string {
+	return "{exporters: [{type: Kafka, kafka: {address: 'a:1', topic: t, " + more + "}}]}"
 }
 
 // definition returns the schema of the custom resource, as the API server would use it.

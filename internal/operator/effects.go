@@ -61,7 +61,9 @@ var effects = []effect{
 	{"loki", noLoki},
 	{"prometheus", noMetrics},
 	{"kafka", noKafka},
-	{"exporters", notYet},
+	{"exporters", ""},
+	{"exporters.kafka.tls.caCert.certKey", "the key of who signs is nobody's business here"},
+	{"exporters.openTelemetry", notYet},
 	{"networkPolicy", ""},
 	{"execution", ""},
 }
@@ -115,6 +117,9 @@ func withoutEffect(fc *flowcollector.FlowCollector) []string {
 	if p := fc.Spec.Processor; p != nil && p.LogTypes != "" && p.LogTypes != "Flows" {
 		found[fmt.Sprintf("spec.processor.logTypes %s: records are connections, once an interval", p.LogTypes)] = true
 	}
+	for _, sentence := range exportersWithout(fc.Spec.Exporters) {
+		found[sentence] = true
+	}
 	sorted := make([]string, 0, len(found))
 	for sentence := range found {
 		sorted = append(sorted, sentence)
@@ -138,14 +143,21 @@ func filterWithout(f *flowcollector.FlowFilter) string {
 	return ""
 }
 
-// walk calls f with the path of everything in an object that is no object with members itself. Lists count as a whole.
+// walk calls f with the path of everything in an object that is no object with members itself. The objects of a list are
+// walked under the list's own path; other lists count as a whole.
 func walk(object map[string]any, path string, f func(path string)) {
 	for name, value := range object {
 		at := strings.TrimPrefix(path+"."+name, ".")
-		if inner, ok := value.(map[string]any); ok && len(inner) > 0 {
-			walk(inner, at, f)
-			continue
+		items, isList := value.([]any)
+		if !isList {
+			items = []any{value}
 		}
-		f(at)
+		for _, item := range items {
+			if inner, ok := item.(map[string]any); ok && len(inner) > 0 {
+				walk(inner, at, f)
+				continue
+			}
+			f(at)
+		}
 	}
 }

@@ -29,6 +29,28 @@ var beside = map[string]map[string]any{
 		"processor.subnetLabels.customLabels[].name": "b", "processor.subnetLabels.customLabels[].cidrs": []any{"10.4.0.0/16"},
 	},
 	"networkPolicy.additionalNamespaces": {"networkPolicy.enable": true},
+	"exporters[].kafka.": {
+		"exporters[].type": "Kafka", "exporters[].kafka.address": "kafka:9092", "exporters[].kafka.topic": "flows",
+	},
+	"exporters[].kafka.tls.":          {"exporters[].kafka.tls.enable": true},
+	"exporters[].kafka.tls.caCert.":   keysOf("exporters[].kafka.tls.caCert.", "certFile"),
+	"exporters[].kafka.tls.userCert.": keysOf("exporters[].kafka.tls.userCert.", "certFile", "certKey"),
+	"exporters[].kafka.sasl.": {
+		"exporters[].kafka.sasl.type":                   "Plain",
+		"exporters[].kafka.sasl.clientIDReference.type": "secret", "exporters[].kafka.sasl.clientIDReference.name": "s", "exporters[].kafka.sasl.clientIDReference.file": "f",
+		"exporters[].kafka.sasl.clientSecretReference.type": "secret", "exporters[].kafka.sasl.clientSecretReference.name": "s", "exporters[].kafka.sasl.clientSecretReference.file": "f",
+	},
+	"exporters[].ipfix.":         {"exporters[].type": "IPFIX", "exporters[].ipfix.targetHost": "collector"},
+	"exporters[].openTelemetry.": {"exporters[].type": "OpenTelemetry", "exporters[].openTelemetry.targetHost": "collector", "exporters[].openTelemetry.protocol": "grpc"},
+}
+
+// keysOf refers to keys of a Secret.
+func keysOf(path string, keys ...string) map[string]any {
+	set := map[string]any{path + "type": "secret", path + "name": "s"}
+	for _, key := range keys {
+		set[path+key] = "f"
+	}
+	return set
 }
 
 // put sets a value at a path, in which [] is the only item of a list.
@@ -189,6 +211,13 @@ func TestWithoutEffect(t *testing.T) {
 		{`{agent: {ebpf: {flowFilter: {enable: false, rules: [{cidr: 10.0.0.0/8}]}}}}`, "spec.agent.ebpf.flowFilter: enable is not true"},
 		{`{agent: {ebpf: {flowFilter: {enable: true, cidr: 10.0.0.0/8, rules: [{cidr: 10.1.0.0/16}]}}}}`, "spec.agent.ebpf.flowFilter: beside rules, the conditions of the filter itself do nothing"},
 		{`{agent: {ebpf: {flowFilter: {enable: false}}}}`, ""},
+		{`{exporters: [{type: IPFIX, ipfix: {targetHost: a}, kafka: {address: "", topic: ""}}]}`, ""},
+		{`{exporters: [{type: IPFIX, ipfix: {targetHost: a}, kafka: {address: "a:1"}}]}`, "spec.exporters[0].kafka: the exporter's type is IPFIX"},
+		{kafkaWith(`tls: {enable: false, insecureSkipVerify: false, caCert: {namespace: ""}}`), ""},
+		{kafkaWith(`tls: {caCert: {type: secret, name: a, certFile: b}}`), "spec.exporters[0].kafka.tls: enable is not true"},
+		{kafkaWith(`tls: {enable: true, insecureSkipVerify: true, caCert: {type: secret, name: a, certFile: b}}`), "spec.exporters[0].kafka.tls.caCert: insecureSkipVerify is true"},
+		{kafkaWith(`sasl: {type: Disabled}`), ""},
+		{kafkaWith(`sasl: {clientIDReference: {type: secret, name: a, file: b}}`), "spec.exporters[0].kafka.sasl: type is neither"},
 	} {
 		got := strings.Join(withoutEffect(read(t, []byte("spec: "+c.spec))), "\n")
 		if c.says == "" && got != "" || !strings.Contains(got, c.says) {

@@ -87,6 +87,7 @@ func valuesOf(fc *flowcollector.FlowCollector, base map[string]any) (values, err
 	v.set("tls.mode", "operator")
 	v.setAgent(ebpf(fc))
 	v.setServer(processor(fc))
+	v.setExporters(fc.Spec.Exporters)
 	v.setPolicy(fc)
 	if e := fc.Spec.Execution; e != nil && e.Mode == "OnHold" {
 		v.set("agent.enabled", false)

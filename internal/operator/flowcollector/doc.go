@@ -2,8 +2,8 @@
 // NetObserv write it. Names and values are that resource's; what Seine does with each field is in package operator.
 //
 // No field has a default here: what a user did not say must not look as if he had, since all that he says and Seine does
-// otherwise is named in the status. The parts of the resource that describe other programs (Loki, Prometheus, Kafka, the
-// OpenShift console) are accepted whole, as objects.
+// otherwise is named in the status. The parts of the resource that describe other programs (Loki, Prometheus, Kafka
+// between agents and server, the OpenShift console) are accepted whole, as objects.
 //
 // +groupName=flows.netobserv.io
 // +versionName=v1beta2

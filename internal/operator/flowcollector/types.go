@@ -282,11 +282,134 @@ type SubnetLabel struct {
 
 // Exporter carries records elsewhere.
 type Exporter struct {
+	// Type says which of the others counts.
+	//
 	// +kubebuilder:validation:Enum=Kafka;IPFIX;OpenTelemetry
-	Type          string             `json:"type"`
-	Kafka         map[string]Foreign `json:"kafka,omitempty"`
-	IPFIX         map[string]Foreign `json:"ipfix,omitempty"`
-	OpenTelemetry map[string]Foreign `json:"openTelemetry,omitempty"`
+	Type          string                 `json:"type"`
+	Kafka         *KafkaExporter         `json:"kafka,omitempty"`
+	IPFIX         *IPFIXExporter         `json:"ipfix,omitempty"`
+	OpenTelemetry *OpenTelemetryExporter `json:"openTelemetry,omitempty"`
+}
+
+// KafkaExporter is a topic that flow logs go to, in NetObserv's form.
+type KafkaExporter struct {
+	// Address of a broker as host:port, or of several with commas between.
+	Address string `json:"address,omitempty"`
+	// Topic that takes the messages; it has to be there.
+	Topic string `json:"topic,omitempty"`
+	// Compression of batches, lz4 if not given.
+	//
+	// +kubebuilder:validation:Enum=none;gzip;snappy;lz4;zstd
+	Compression string     `json:"compression,omitempty"`
+	TLS         *ClientTLS `json:"tls,omitempty"`
+	SASL        *SASL      `json:"sasl,omitempty"`
+}
+
+// IPFIXExporter is a collector of IPFIX.
+type IPFIXExporter struct {
+	// TargetHost is the collector's name or address.
+	TargetHost string `json:"targetHost,omitempty"`
+	// TargetPort is its port, 4739 if not given.
+	//
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	TargetPort *int32 `json:"targetPort,omitempty"`
+	// Transport is TCP if not given.
+	//
+	// +kubebuilder:validation:Enum=TCP;UDP
+	Transport string `json:"transport,omitempty"`
+	// EnterpriseID is the number of the elements that IANA has not, 2 if not given; 0 leaves these out.
+	//
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=4294967295
+	EnterpriseID *int64 `json:"enterpriseID,omitempty"`
+}
+
+// OpenTelemetryExporter is a collector of OpenTelemetry.
+type OpenTelemetryExporter struct {
+	// TargetHost is the collector's name or address.
+	TargetHost string `json:"targetHost,omitempty"`
+	// TargetPort is its port, 4317 if not given.
+	//
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	TargetPort *int32 `json:"targetPort,omitempty"`
+	// Protocol is grpc if not given.
+	//
+	// +kubebuilder:validation:Enum=http;grpc
+	Protocol string `json:"protocol,omitempty"`
+	// Headers of each request.
+	Headers map[string]string `json:"headers,omitempty"`
+	TLS     *ClientTLS        `json:"tls,omitempty"`
+	// FieldsMapping would rename fields.
+	FieldsMapping []FieldMapping        `json:"fieldsMapping,omitempty"`
+	Logs          *OpenTelemetryLogs    `json:"logs,omitempty"`
+	Metrics       *OpenTelemetryMetrics `json:"metrics,omitempty"`
+}
+
+// FieldMapping renames a field.
+type FieldMapping struct {
+	Input      string `json:"input,omitempty"`
+	Output     string `json:"output,omitempty"`
+	Multiplier *int32 `json:"multiplier,omitempty"`
+}
+
+// OpenTelemetryLogs are records as logs.
+type OpenTelemetryLogs struct {
+	// Enable is true if not given.
+	Enable *bool `json:"enable,omitempty"`
+}
+
+// OpenTelemetryMetrics are sums of records.
+type OpenTelemetryMetrics struct {
+	Enable           *bool  `json:"enable,omitempty"`
+	PushTimeInterval string `json:"pushTimeInterval,omitempty"`
+}
+
+// ClientTLS is TLS of the end that connects.
+type ClientTLS struct {
+	// Enable turns TLS on.
+	Enable bool `json:"enable,omitempty"`
+	// InsecureSkipVerify takes any server for the right one.
+	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
+	// CACert has the certificates that sign the server's; none is those that the system trusts.
+	CACert *CertificateReference `json:"caCert,omitempty"`
+	// UserCert is the client's own certificate.
+	UserCert *CertificateReference `json:"userCert,omitempty"`
+}
+
+// CertificateReference names a certificate within a Secret or ConfigMap.
+type CertificateReference struct {
+	// +kubebuilder:validation:Enum=configmap;secret
+	Type string `json:"type,omitempty"`
+	Name string `json:"name,omitempty"`
+	// Namespace of the Secret or ConfigMap, that of agents and server if not given. There is no other choice: pods mount
+	// what is in their own.
+	Namespace string `json:"namespace,omitempty"`
+	// CertFile is the key of the certificate, CertKey that of its private key.
+	CertFile string `json:"certFile,omitempty"`
+	CertKey  string `json:"certKey,omitempty"`
+}
+
+// SASL is who a broker is told that the client is.
+type SASL struct {
+	// +kubebuilder:validation:Enum=Disabled;Plain;ScramSHA512
+	Type string `json:"type,omitempty"`
+	// ClientIDReference has the name, ClientSecretReference the password.
+	ClientIDReference     *FileReference `json:"clientIDReference,omitempty"`
+	ClientSecretReference *FileReference `json:"clientSecretReference,omitempty"`
+}
+
+// FileReference names a key of a Secret or ConfigMap.
+type FileReference struct {
+	// +kubebuilder:validation:Enum=configmap;secret
+	Type string `json:"type,omitempty"`
+	Name string `json:"name,omitempty"`
+	// Namespace of the Secret or ConfigMap, that of agents and server if not given. There is no other choice: pods mount
+	// what is in their own.
+	Namespace string `json:"namespace,omitempty"`
+	// File is the key.
+	File string `json:"file,omitempty"`
 }
 
 // NetworkPolicy guards the server.

@@ -37,7 +37,7 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* Labels and annotations of a part's pods. */}}
+{{/* Labels and annotations of a part's pods; give (list . "agent"), and further annotations if there are. */}}
 {{- define "seine.podMetadata" -}}
 {{- $root := index . 0 }}
 labels:
@@ -46,7 +46,8 @@ labels:
   {{- with $root.Values.podLabels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with $root.Values.podAnnotations }}
+{{- $further := dict }}{{ if gt (len .) 2 }}{{ $further = index . 2 }}{{ end }}
+{{- with merge (deepCopy $further) $root.Values.podAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}

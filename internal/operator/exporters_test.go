@@ -1,0 +1,144 @@
+package operator
+
+import (
+	"os"
+	"path"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+)
+
+// serverOf returns the server of rendered objects, and its file of exporters; "" if there is none.
+func serverOf(t *testing.T, objects []*unstructured.Unstructured) (*appsv1.StatefulSet, string) {
+	t.Helper()
+	var server appsv1.StatefulSet
+	var file string
+	for _, o := range objects {
+		switch o.GetKind() {
+		case "StatefulSet":
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &server); err != nil {
+				t.Fatal(err)
+			}
+		case "ConfigMap":
+			file, _, _ = unstructured.NestedString(o.Object, "data", "exporters.yaml")
+		}
+	}
+	return &server, file
+}
+
+// TestExporters has the server read exporters from a file, and mount each file that this names.
+func TestExporters(t *testing.T) {
+	text, err := os.ReadFile("testdata/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, file := serverOf(t, rendered(t, read(t, text), nil))
+	if args := strings.Join(server.Spec.Template.Spec.Containers[0].Args, " "); !strings.Contains(args, "--exporters=/etc/seine/exporters/exporters.yaml") {
+		t.Errorf("the server's arguments are %s", args)
+	}
+	if server.Spec.Template.Annotations["checksum/exporters"] == "" {
+		t.Error("pods would not be renewed with their exporters")
+	}
+	var all any
+	if err := yaml.Unmarshal([]byte(file), &all); err != nil {
+		t.Fatal(err)
+	}
+	files := filesIn(all)
+	if len(files) != 5 {
+		t.Errorf("the exporters name files %q, want 5", files)
+	}
+	for _, name := range files {
+		if source := mounted(&server.Spec.Template.Spec, path.Dir(name)); source != path.Base(path.Dir(name)) {
+			t.Errorf("%s is of %q", name, source)
+		}
+	}
+}
+
+// filesIn returns the texts within a value that name files of exporters.
+func filesIn(value any) []string {
+	var found []string
+	switch v := value.(type) {
+	case map[string]any:
+		for _, inner := range v {
+			found = append(found, filesIn(inner)...)
+		}
+	case []any:
+		for _, inner := range v {
+			found = append(found, filesIn(inner)...)
+		}
+	case string:
+		if strings.HasPrefix(v, "/etc/seine/") {
+			found = append(found, v)
+		}
+	}
+	return found
+}
+
+// mounted returns the name of the Secret or ConfigMap that is mounted at a folder, to read alone.
+func mounted(pod *corev1.PodSpec, folder string) string {
+	for _, m := range pod.Containers[0].VolumeMounts {
+		for _, v := range pod.Volumes {
+			switch {
+			case m.MountPath != folder || m.Name != v.Name || !m.ReadOnly:
+			case v.Secret != nil:
+				return v.Secret.SecretName
+			case v.ConfigMap != nil:
+				return v.ConfigMap.Name
+			}
+		}
+	}
+	return ""
+}
+
+// TestNoExporters has nothing of exporters where there are none, and another checksum where they are others.
+func TestNoExporters(t *testing.T) {
+	server, file := serverOf(t, rendered(t, read(t, []byte("{spec: {}}")), nil))
+	if file != "" || strings.Contains(strings.Join(server.Spec.Template.Spec.Containers[0].Args, " "), "--exporters") || len(server.Spec.Template.Annotations) > 0 {
+		t.Errorf("there is %q, %v", file, server.Spec.Template.Annotations)
+	}
+	sums := map[string]bool{}
+	for _, host := range []string{"a", "b", "a"} {
+		spec := "{spec: {exporters: [{type: IPFIX, ipfix: {targetHost: " + host + "}}]}}"
+		server, _ := serverOf(t, rendered(t, read(t, []byte(spec)), nil))
+		sums[server.Spec.Template.Annotations["checksum/exporters"]] = true
+	}
+	if len(sums) != 2 {
+		t.Errorf("got checksums %v, want 2", sums)
+	}
+}
+
+// TestWrongExporter refuses values of exporters that the chart does not take.
+func TestWrongExporter(t *testing.T) {
+	r, err := newRenderer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for wrong, says := range map[string]string{
+		`exporters: [{name: a}]`:                                         "oneOf",
+		`exporters: [{ipfix: {}}]`:                                       "collector",
+		`exporters: [{ipfix: {collector: "a:1", tarnsport: udp}}]`:       "tarnsport",
+		`exporters: [{ipfix: {collector: "a:1", transport: sctp}}]`:      "transport",
+		`exporters: [{ipfix: {collector: "a:1"}, queue: 5}]`:             "queue",
+		`exporters: [{ipfix: {collector: "a:1"}, kafka: {topic: t}}]`:    "oneOf",
+		`exporters: [{ipfix: {collector: "a:1", template_refresh: 60}}]`: "template_refresh",
+		`exporterSecrets: ["../x"]`:                                      "exporterSecrets",
+		`exporterConfigMaps: [a, a]`:                                     "exporterConfigMaps",
+	} {
+		var base map[string]any
+		if err := yaml.Unmarshal([]byte("server: {"+wrong+"}"), &base); err != nil {
+			t.Fatal(err)
+		}
+		v, err := valuesOf(read(t, []byte("{spec: {}}")), base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.render("x", v); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v, want %q", wrong, err, says)
+		}
+	}
+}
