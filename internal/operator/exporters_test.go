@@ -1,16 +1,26 @@
 package operator
 
 import (
+	gocmp "cmp"
+	"maps"
 	"os"
 	"path"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
+
+	"github.com/seine-net/seine/deploy"
+	"github.com/seine-net/seine/internal/credential"
+	"github.com/seine-net/seine/internal/export/ipfix"
+	"github.com/seine-net/seine/internal/export/kafka"
 )
 
 // serverOf returns the server of rendered objects, and its file of exporters; "" if there is none.
@@ -119,15 +129,17 @@ func TestWrongExporter(t *testing.T) {
 		t.Fatal(err)
 	}
 	for wrong, says := range map[string]string{
-		`exporters: [{name: a}]`:                                         "oneOf",
-		`exporters: [{ipfix: {}}]`:                                       "collector",
-		`exporters: [{ipfix: {collector: "a:1", tarnsport: udp}}]`:       "tarnsport",
-		`exporters: [{ipfix: {collector: "a:1", transport: sctp}}]`:      "transport",
-		`exporters: [{ipfix: {collector: "a:1"}, queue: 5}]`:             "queue",
-		`exporters: [{ipfix: {collector: "a:1"}, kafka: {topic: t}}]`:    "oneOf",
-		`exporters: [{ipfix: {collector: "a:1", template_refresh: 60}}]`: "template_refresh",
-		`exporterSecrets: ["../x"]`:                                      "exporterSecrets",
-		`exporterConfigMaps: [a, a]`:                                     "exporterConfigMaps",
+		`exporters: [{name: a}]`:                                                                         "oneOf",
+		`exporters: [{ipfix: {}}]`:                                                                       "collector",
+		`exporters: [{ipfix: {collector: "a:1", tarnsport: udp}}]`:                                       "tarnsport",
+		`exporters: [{ipfix: {collector: "a:1", transport: sctp}}]`:                                      "transport",
+		`exporters: [{ipfix: {collector: "a:1"}, queue: 5}]`:                                             "queue",
+		`exporters: [{ipfix: {collector: "a:1"}, kafka: {brokers: ["a:1"], topic: t}}]`:                  "oneOf",
+		`exporters: [{kafka: {brokers: [], topic: t}}]`:                                                  "brokers",
+		`exporters: [{kafka: {brokers: ["a:1"], topic: t, sasl: {mechanism: plain, password: secret}}}]`: "password",
+		`exporters: [{ipfix: {collector: "a:1", template_refresh: 60}}]`:                                 "template_refresh",
+		`exporterSecrets: ["../x"]`:                                                                      "exporterSecrets",
+		`exporterConfigMaps: [a, a]`:                                                                     "exporterConfigMaps",
 	} {
 		var base map[string]any
 		if err := yaml.Unmarshal([]byte("server: {"+wrong+"}"), &base); err != nil {
@@ -141,4 +153,45 @@ func TestWrongExporter(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", wrong, err, says)
 		}
 	}
+}
+
+// TestSchemaOfExporters has the chart take the members that the exporters have, and no others.
+func TestSchemaOfExporters(t *testing.T) {
+	text, err := deploy.Chart.ReadFile(deploy.ChartDir + "/values.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct{ Definitions map[string]schemaPart }
+	if err := yaml.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	exporter := schema.Definitions["exporter"].Properties
+	for name, c := range map[string]struct {
+		part   schemaPart
+		config any
+	}{
+		"kafka": {exporter["kafka"], kafka.Config{}},
+		"sasl":  {exporter["kafka"].Properties["sasl"], kafka.SASL{}},
+		"ipfix": {exporter["ipfix"], ipfix.Config{}},
+		"tls":   {schema.Definitions["clientTLS"], credential.Client{}},
+	} {
+		if diff := cmp.Diff(members(reflect.TypeOf(c.config)), slices.Sorted(maps.Keys(c.part.Properties))); diff != "" {
+			t.Errorf("%s (-has, +chart takes):\n%s", name, diff)
+		}
+	}
+}
+
+type schemaPart struct{ Properties map[string]schemaPart }
+
+// members returns the names of a configuration's members in YAML.
+func members(of reflect.Type) []string {
+	var all []string
+	for _, f := range reflect.VisibleFields(of) {
+		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if options != "inline" {
+			all = append(all, gocmp.Or(name, strings.ToLower(f.Name)))
+		}
+	}
+	slices.Sort(all)
+	return all
 }
