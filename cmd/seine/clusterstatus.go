@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seine-net/seine/internal/api"
+	"github.com/seine-net/seine/internal/export"
+	"github.com/seine-net/seine/internal/flow"
 )
 
 // newClusterStatusCommand is the status of the plug-in of kubectl: that of the server and of all its agents.
@@ -64,6 +66,9 @@ func writeClusterStatus(to io.Writer, s *api.Status, now time.Time) error {
 		return err
 	}
 	fmt.Fprintf(to, "\nserver %s, %d records stored since %s\n", printable(s.Version), s.Stored, s.Started.Local().Format(time.DateTime))
+	if err := writeExporters(to, s.Exporters); err != nil {
+		return err
+	}
 	for _, reason := range s.Readiness.Reasons {
 		fmt.Fprintf(to, "not ready: %s\n", printable(reason))
 	}
@@ -78,6 +83,29 @@ func writeClusterStatus(to io.Writer, s *api.Status, now time.Time) error {
 	for _, l := range s.Losses {
 		if l.Count > 0 {
 			fmt.Fprintf(to, "lost: %s %d\n", printable(l.Reason), l.Count)
+		}
+	}
+	return nil
+}
+
+// writeExporters writes a line for each exporter, and then why some do not send.
+func writeExporters(to io.Writer, all []export.Status) error {
+	if len(all) == 0 {
+		return nil
+	}
+	t := tabwriter.NewWriter(to, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "\nEXPORTER\tKIND\tTO\tSTATE\tSENT\tREFUSED\tLOST\tQUEUED")
+	for i := range all {
+		e := &all[i]
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", e.Name, e.Kind, printable(e.Address), e.State, e.Sent, e.Refused, e.Lost,
+			flow.FormatBytes(e.QueuedBytes))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, e := range all {
+		if e.State == export.Degraded {
+			writeUnlive(to, "exporter", e.Name, e.State, e.Detail)
 		}
 	}
 	return nil

@@ -58,7 +58,8 @@ func storeAndWatch(
 	if err != nil {
 		return privilegeOr(err)
 	}
-	f.config.Namer, f.config.MoreFeatures = n, n.features
+	f.config.Namer = n
+	f.config.MoreFeatures = func() []capture.Feature { return append(n.features(), s.exporters.features()...) }
 	defer n.follow(ctx)()
 	a, err := agent.New(f.config, log)
 	if err != nil {

@@ -26,11 +26,12 @@ import (
 
 const defaultListen = "127.0.0.1:8080"
 
-// storeFlags are the flags of every command that keeps records.
+// storeFlags are the flags of every command that keeps records: where, how much, and where they go on to.
 type storeFlags struct {
-	dir      string
-	maxAge   ageValue
-	maxBytes bytesValue
+	dir       string
+	maxAge    ageValue
+	maxBytes  bytesValue
+	exporters string
 }
 
 func (f *storeFlags) add(s *pflag.FlagSet, dir bool) {
@@ -40,6 +41,7 @@ func (f *storeFlags) add(s *pflag.FlagSet, dir bool) {
 	}
 	s.Var(&f.maxAge, "max-age", "how long records are found, such as 12h, 7d or 2w; 0 is without limit. Their bytes are freed up to a day later")
 	s.Var(&f.maxBytes, "max-bytes", "how large the files may become before the oldest go, such as 500MiB or 10GiB; 0 is without limit")
+	s.StringVar(&f.exporters, "exporters", "", "YAML or JSON `FILE` that names Kafka topics and collectors of IPFIX or OpenTelemetry that records go on to")
 }
 
 // open opens the store.
@@ -229,11 +231,12 @@ func (f *apiFlags) url() string {
 
 // service is the server's part in this process: store, server and API.
 type service struct {
-	store    *local.Store
-	server   *server.Server
-	metrics  *metrics.Metrics
-	listener *api.Listener
-	url, dir string
+	store     *local.Store
+	server    *server.Server
+	metrics   *metrics.Metrics
+	exporters exporters
+	listener  *api.Listener
+	url, dir  string
 }
 
 // openService opens the store and the API's socket. Ready tells what else does not work.
@@ -254,18 +257,21 @@ func openService(s *storeFlags, f *apiFlags, n *names, ready func() []string, lo
 		return nil, err
 	}
 	v := &service{store: engine, dir: s.dir}
-	if err := v.open(f, n, authenticators, rules, ready, log); err != nil {
+	if err := v.open(s, f, n, authenticators, rules, ready, log); err != nil {
 		return nil, errors.Join(err, engine.Close())
 	}
 	return v, nil
 }
 
 func (v *service) open(
-	f *apiFlags, n *names, authenticators []api.Authenticator, rules *health.Settings, ready func() []string, log *slog.Logger,
+	s *storeFlags, f *apiFlags, n *names, authenticators []api.Authenticator, rules *health.Settings, ready func() []string, log *slog.Logger,
 ) (err error) {
 	cfg := server.Config{Engine: v.store, Log: log}
 	n.stages(&cfg)
 	if v.server, err = server.New(cfg); err != nil {
+		return err
+	}
+	if v.exporters, err = openExporters(s.exporters, v.server, log); err != nil {
 		return err
 	}
 	v.metrics, err = metrics.New(metrics.Config{
@@ -276,7 +282,7 @@ func (v *service) open(
 	}
 	a, err := api.New(api.Config{
 		Engine: v.store, Source: v.server, Log: log, Version: versionText(), Ready: ready, Authenticators: authenticators,
-		Health: rules, Console: ui.New(), Metrics: v.metrics.Handler(),
+		Health: rules, Console: ui.New(), Metrics: v.metrics.Handler(), Exporters: v.exporters.status,
 	})
 	if err != nil {
 		return err
@@ -293,18 +299,23 @@ func (v *service) open(
 	return nil
 }
 
-// serve serves the API and keeps its metrics until the function that it returns is called, which closes the store, too.
+// serve serves the API, keeps its metrics and exports, until the function that it returns is called, which closes the
+// store, too.
 func (v *service) serve(log *slog.Logger) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- v.listener.Run(ctx) }()
-	var kept sync.WaitGroup
-	kept.Go(func() { v.metrics.Run(ctx) })
+	var parts sync.WaitGroup
+	parts.Go(func() { v.metrics.Run(ctx) })
+	for _, e := range v.exporters {
+		parts.Go(func() { e.Run(ctx) })
+	}
 	log.Info("serving", "api", v.url, "data_dir", v.dir, "console", consoleText(v.url))
 	return func() error {
 		cancel()
-		kept.Wait()
-		return errors.Join(<-ended, v.store.Close())
+		err := <-ended
+		parts.Wait()
+		return errors.Join(err, v.store.Close())
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seine-net/seine/internal/export"
 	"github.com/seine-net/seine/internal/health"
 	"github.com/seine-net/seine/internal/server"
 	"github.com/seine-net/seine/internal/store"
@@ -43,6 +44,8 @@ type Config struct {
 	Limits         Limits
 	// Health are the rules of health; nil are those built in.
 	Health *health.Settings
+	// Exporters tells how those do that send records on; nil is that there are none.
+	Exporters func() []export.Status
 	// Console has the files of the web console, which everybody may have; nil means that there is none.
 	Console Console
 	// Metrics answers scrapes of Prometheus; nil means that there are none.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/seine-net/seine/internal/export"
 	"github.com/seine-net/seine/internal/server"
 )
 
@@ -18,6 +19,8 @@ type Status struct {
 	Store   StoreStatus `json:"store"`
 	Queries SlotsStatus `json:"queries"`
 	Exports SlotsStatus `json:"exports"`
+	// Exporters send records on.
+	Exporters []export.Status `json:"exporters,omitempty"`
 }
 
 // StoreStatus is the state of the store.
@@ -46,6 +49,9 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) error {
 		Version: a.config.Version, Readiness: a.readiness(), Status: s,
 		Store:   StoreStatus{Rows: s.Store.Rows, Bytes: s.Store.Bytes, Notes: s.Store.Notes},
 		Queries: a.queries.status(), Exports: a.exports.status(),
+	}
+	if a.config.Exporters != nil {
+		told.Exporters = a.config.Exporters()
 	}
 	if s.Store.Rows > 0 {
 		oldest := time.Unix(0, s.Store.Oldest).UTC()

@@ -94,6 +94,20 @@ export interface AgentStatus {
   features: Feature[] | null;
 }
 
+/** What sends records on to another program; counts are rows. */
+export interface Exporter {
+  name: string;
+  kind: string;
+  address: string;
+  state: "waiting" | "live" | "degraded";
+  detail?: string;
+  sent: number;
+  refused: number;
+  lost: number;
+  failures: number;
+  queued_bytes: number;
+}
+
 export interface Status {
   /** When the server told this, by its clock in milliseconds. */
   told: number;
@@ -110,6 +124,7 @@ export interface Status {
   store: { rows: number; bytes: number; oldest?: string; notes?: string[] };
   queries: { running: number; limit: number; refused: number };
   exports: { running: number; limit: number; refused: number };
+  exporters?: Exporter[];
 }
 
 export type Severity = "critical" | "warning" | "info";

@@ -1,6 +1,6 @@
 import { CircleAlert, CircleCheck } from "lucide-react";
 import { useStatus } from "../../api/hooks";
-import type { AgentStatus, Feature, Loss, Status } from "../../api/types";
+import type { AgentStatus, Exporter, Feature, Loss, Status } from "../../api/types";
 import { formatAgo, formatBytes, formatTime, formatWhole } from "../../format/format";
 import { Empty, Panel, Problem, Skeleton } from "../../kit/kit";
 import "./status.css";
@@ -17,6 +17,7 @@ export default function StatusPage() {
         <Losses losses={data.losses ?? []} />
       </div>
       <Agents agents={data.agents ?? []} version={data.version} told={data.told} />
+      {data.exporters && <Exporters exporters={data.exporters} />}
       {(data.agents ?? []).map((a) => (
         <Features key={a.origin} agent={a} />
       ))}
@@ -189,8 +190,54 @@ function Agents({ agents, version, told }: { agents: AgentStatus[]; version: str
   );
 }
 
+function Exporters({ exporters }: { exporters: Exporter[] }) {
+  return (
+    <Panel title="Exporters" sub="where records go on to; rows since the start">
+      <div className="scroll-x" tabIndex={0} role="region" aria-label="Exporters">
+        <table className="list">
+          <thead>
+            <tr>
+              <th>Name</th>
+              <th>State</th>
+              <th>To</th>
+              <th className="n">Sent</th>
+              <th className="n">Refused</th>
+              <th className="n">Lost</th>
+              <th className="n">Queued</th>
+            </tr>
+          </thead>
+          <tbody>
+            {exporters.map((e) => (
+              <tr key={e.name}>
+                <td>
+                  <strong>{e.name}</strong>
+                </td>
+                <td>
+                  <span className={`tag ${states[e.state]}`}>
+                    <span className="dot" />
+                    {e.state}
+                  </span>
+                </td>
+                <td>
+                  {e.kind} <span className="quiet">{e.address}</span>
+                  {e.detail && <div className="warning small">{e.detail}</div>}
+                </td>
+                <td className="n">{formatWhole(e.sent)}</td>
+                <td className={`n ${e.refused ? "warning" : ""}`}>{formatWhole(e.refused)}</td>
+                <td className={`n ${e.lost ? "warning" : ""}`}>{formatWhole(e.lost)}</td>
+                <td className="n">{formatBytes(e.queued_bytes)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </Panel>
+  );
+}
+
 const states: Record<string, string> = {
   live: "ok",
+  waiting: "",
   degraded: "warning",
   off: "",
   unavailable: "warning",
