@@ -2,6 +2,7 @@ package export
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,11 +15,10 @@ import (
 
 	"github.com/seine-net/seine/internal/export/ipfix"
 	"github.com/seine-net/seine/internal/export/kafka"
-	"github.com/seine-net/seine/internal/export/otlp"
 	"github.com/seine-net/seine/internal/query"
 )
 
-// Entry is one exporter as a file says it. One of Kafka, IPFIX and OTLP is set.
+// Entry is one exporter as a file says it. One of Kafka and IPFIX is set.
 type Entry struct {
 	// Name tells exporters apart in status and metrics; by default it is the kind.
 	Name string `yaml:"name"`
@@ -32,7 +32,6 @@ type Entry struct {
 
 	Kafka *kafka.Config `yaml:"kafka"`
 	IPFIX *ipfix.Config `yaml:"ipfix"`
-	OTLP  *otlp.Config  `yaml:"otlp"`
 }
 
 // File is a file of exporters.
@@ -98,13 +97,11 @@ func (f *File) nameAll() error {
 	seen := make(map[string]bool)
 	for i := range f.Exporters {
 		e := &f.Exporters[i]
-		kind, err := e.kind()
+		to, err := e.destination()
 		if err != nil {
 			return fmt.Errorf("exporters[%d]: %w", i, err)
 		}
-		if e.Name == "" {
-			e.Name = kind
-		}
+		e.Name = cmp.Or(e.Name, to.kind)
 		if !nameForm.MatchString(e.Name) {
 			return fmt.Errorf("exporters[%d].name %q: want lower case letters, digits and -, at most 63", i, e.Name)
 		}
@@ -116,17 +113,27 @@ func (f *File) nameAll() error {
 	return nil
 }
 
-func (e *Entry) kind() (string, error) {
-	var kinds []string
-	for kind, set := range map[string]bool{"kafka": e.Kafka != nil, "ipfix": e.IPFIX != nil, "otlp": e.OTLP != nil} {
-		if set {
-			kinds = append(kinds, kind)
-		}
+// destination is where an entry's rows go.
+type destination struct {
+	kind, address string
+	open          func(*query.Plan, *slog.Logger) (Target, error)
+}
+
+// destination returns the one that the entry has.
+func (e *Entry) destination() (destination, error) {
+	var all []destination
+	if c := e.Kafka; c != nil {
+		open := func(plan *query.Plan, log *slog.Logger) (Target, error) { return kafka.Open(c, plan, log) }
+		all = append(all, destination{"kafka", c.Address(), open})
 	}
-	if len(kinds) != 1 {
-		return "", fmt.Errorf("has %d of kafka, ipfix and otlp: want one, %s", len(kinds), exampleOfEntry)
+	if c := e.IPFIX; c != nil {
+		open := func(plan *query.Plan, log *slog.Logger) (Target, error) { return ipfix.Open(c, plan, log) }
+		all = append(all, destination{"ipfix", c.Address(), open})
 	}
-	return kinds[0], nil
+	if len(all) != 1 {
+		return destination{}, fmt.Errorf("has %d of kafka and ipfix: want one, %s", len(all), exampleOfEntry)
+	}
+	return all[0], nil
 }
 
 // Open makes the exporters of a file. They follow the source from now on, and send once they Run. A target that cannot
@@ -152,31 +159,17 @@ func (e *Entry) open(source Source, log *slog.Logger) (*Exporter, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.QueueMiB == 0 {
-		e.QueueMiB = defaultQueue
-	}
-	if e.QueueMiB < 1 || e.QueueMiB > maxQueue {
+	if e.QueueMiB = cmp.Or(e.QueueMiB, defaultQueue); e.QueueMiB < 1 || e.QueueMiB > maxQueue {
 		return nil, fmt.Errorf("queue_mib %d: want 1 to %d", e.QueueMiB, maxQueue)
 	}
-	target, address, err := e.target(compiled.Plan, log)
+	to, err := e.destination()
 	if err != nil {
 		return nil, err
 	}
-	kind, _ := e.kind()
-	from := source.Follow(compiled.Plan.Dataset, e.QueueMiB<<20)
-	return newExporter(Status{Name: e.Name, Kind: kind, Address: address}, compiled.Plan, from, target, log), nil
-}
-
-// target opens the one that the entry has.
-func (e *Entry) target(plan *query.Plan, log *slog.Logger) (t Target, address string, err error) {
-	switch {
-	case e.Kafka != nil:
-		t, err = kafka.Open(e.Kafka, plan, log)
-		return t, e.Kafka.Address(), err
-	case e.IPFIX != nil:
-		t, err = ipfix.Open(e.IPFIX, plan, log)
-		return t, e.IPFIX.Address(), err
+	target, err := to.open(compiled.Plan, log)
+	if err != nil {
+		return nil, fmt.Errorf("%s.%w", to.kind, err)
 	}
-	t, err = otlp.Open(e.OTLP, plan, log)
-	return t, e.OTLP.Address(), err
+	from := source.Follow(compiled.Plan.Dataset, e.QueueMiB<<20)
+	return newExporter(Status{Name: e.Name, Kind: to.kind, Address: to.address}, compiled.Plan, from, target, log), nil
 }

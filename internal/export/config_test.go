@@ -26,8 +26,9 @@ const lake = `exporters:
   filter: dst.kind == "Service"
   fields: [end, src.addr]
 - ipfix: {collector: "127.0.0.1:1"}
-- dataset: dns
-  otlp: {endpoint: "http://127.0.0.1:1"}
+- name: queries
+  dataset: dns
+  kafka: {brokers: ["127.0.0.1:1", "127.0.0.1:2"], topic: queries}
 `
 
 // TestFile opens an exporter of each kind, though nothing is where they send to.
@@ -51,7 +52,7 @@ func TestFile(t *testing.T) {
 		e.subscription.Close()
 		e.target.Close()
 	}
-	const want = "lake kafka 127.0.0.1:1 waiting, ipfix ipfix 127.0.0.1:1 waiting, otlp otlp http://127.0.0.1:1 waiting"
+	const want = "lake kafka 127.0.0.1:1 waiting, ipfix ipfix 127.0.0.1:1 waiting, queries kafka 127.0.0.1:1,127.0.0.1:2 waiting"
 	if text := strings.Join(got, ", "); text != want {
 		t.Errorf("got  %s\nwant %s", text, want)
 	}
@@ -64,11 +65,11 @@ func TestWrongFiles(t *testing.T) {
 		{"exporters: 7", "line 1: cannot unmarshal"},
 		{"exporters: [", "want exporters as YAML or JSON"},
 		{"exporter: []", "line 1: exporter is not known: want exporters"},
-		{"exporters:\n- filters: []", "line 2: filters is not known: want name, dataset, filter, fields, queue_mib, kafka, ipfix, otlp"},
+		{"exporters:\n- filters: []", "line 2: filters is not known: want name, dataset, filter, fields, queue_mib, kafka, ipfix"},
 		{"exporters: [{kafka: {topics: []}}]", "line 1: topics is not known: want brokers, topic, "},
 		{"exporters: [{kafka: {tls: {cacert: x}}}]", "line 1: cacert is not known: want ca, cert, key, server_name, insecure_skip_verify"},
-		{"exporters: [{name: lake}]", "exporters[0]: has 0 of kafka, ipfix and otlp: want one, such as {kafka:"},
-		{"exporters: [{" + kafka + `, ipfix: {collector: "a:1"}}]`, "exporters[0]: has 2 of kafka, ipfix and otlp: want one"},
+		{"exporters: [{name: lake}]", "exporters[0]: has 0 of kafka and ipfix: want one, such as {kafka:"},
+		{"exporters: [{" + kafka + `, ipfix: {collector: "a:1"}}]`, "exporters[0]: has 2 of kafka and ipfix: want one"},
 		{"exporters: [{" + kafka + ", name: The Lake}]", `exporters[0].name "The Lake": want lower case letters`},
 		{"exporters: [{" + kafka + "}, {" + kafka + "}]", `exporters[1].name "kafka": is taken, want another`},
 		{"exporters: [" + strings.Repeat("{"+kafka+"},", maxExporters+1) + "]", "exporters has 17 entries, want at most 16"},
@@ -76,6 +77,7 @@ func TestWrongFiles(t *testing.T) {
 		{"exporters: [{" + kafka + ", fields: [dst.prt]}]", `exporters[0] (kafka): fields`},
 		{"exporters: [{" + kafka + ", dataset: logs}]", `exporters[0] (kafka): dataset: no dataset is called "logs"; want flows or dns`},
 		{"exporters: [{" + kafka + ", queue_mib: -1}]", "exporters[0] (kafka): queue_mib -1: want 1 to 4096"},
+		{`exporters: [{ipfix: {collector: nowhere}}]`, `exporters[0] (ipfix): ipfix.collector: "nowhere": want host:port`},
 		{"exporters: [{" + kafka + ", queue_mib: 4097}]", "exporters[0] (kafka): queue_mib 4097: want 1 to 4096"},
 	} {
 		file, err := Parse([]byte(c.text))
