@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -77,7 +78,9 @@ func writeClusterStatus(to io.Writer, s *api.Status, now time.Time) error {
 	}
 	for _, a := range s.Agents {
 		for _, f := range a.Features {
-			writeUnlive(to, a.Node, f.Name, f.State, f.Detail)
+			if !strings.HasPrefix(f.Name, exporterFeature) { // Told above, as they are the server's in the same process.
+				writeUnlive(to, a.Node, f.Name, f.State, f.Detail)
+			}
 		}
 	}
 	for _, l := range s.Losses {

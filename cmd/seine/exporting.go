@@ -36,11 +36,14 @@ func (e exporters) status() []export.Status {
 	return all
 }
 
+// exporterFeature begins the names of features that are exporters.
+const exporterFeature = "exporter "
+
 // features tells of each as seine status does of the agent's parts.
 func (e exporters) features() []capture.Feature {
 	var all []capture.Feature
 	for _, s := range e.status() {
-		f := capture.Feature{Name: "exporter " + s.Name, State: capture.Live, Means: s.Kind}
+		f := capture.Feature{Name: exporterFeature + s.Name, State: capture.Live, Means: s.Kind}
 		f.Detail = fmt.Sprintf("%d records sent to %s, %d refused, %d lost", s.Sent, s.Address, s.Refused, s.Lost)
 		if s.State == export.Degraded {
 			f.State, f.Detail = capture.Degraded, s.Detail+"; "+f.Detail

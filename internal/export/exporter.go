@@ -77,6 +77,9 @@ func (e *Exporter) Run(ctx context.Context) {
 	if err := e.target.Close(); err != nil {
 		e.log.Warn("exporter did not end well", "error", err)
 	}
+	if s := e.Status(); s.Refused+s.Lost > 0 {
+		e.log.Warn("exporter ends with records missing", "sent", s.Sent, "refused", s.Refused, "lost", s.Lost)
+	}
 }
 
 // export sends the rows of a batch that the plan chooses.
