@@ -18,7 +18,7 @@ app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
-{{/* Labels and annotations of an object; give (list . "agent"), and further annotations if there are. */}}
+{{/* Labels and annotations of an object; give (list . "agent"), and further annotations and labels if there are. */}}
 {{- define "seine.metadata" -}}
 {{- $root := index . 0 }}
 labels:
@@ -30,6 +30,9 @@ labels:
   {{- with $root.Values.labels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+  {{- if gt (len .) 3 }}{{ with index . 3 }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}{{ end }}
 {{- $further := dict }}{{ if gt (len .) 2 }}{{ $further = index . 2 }}{{ end }}
 {{- with merge (deepCopy $further) $root.Values.annotations }}
 annotations:
@@ -149,4 +152,8 @@ tolerations:
 - {apiGroups: [rbac.authorization.k8s.io], resources: [clusterroles, clusterrolebindings, roles], verbs: [get, list, watch, create, patch, delete]}
 - {apiGroups: [security.openshift.io], resources: [securitycontextconstraints], verbs: [get, list, watch, create, patch, delete]}
 - {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, list, watch, create, update, patch]}
+{{- $metrics := dig "metrics" dict .Values.operator.values }}
+{{- if or (dig "serviceMonitor" "enabled" false $metrics) (dig "rules" "enabled" false $metrics) }}
+- {apiGroups: [monitoring.coreos.com], resources: [servicemonitors, prometheusrules], verbs: [get, create, patch]}
+{{- end }}
 {{- end }}
