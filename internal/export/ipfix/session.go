@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -30,6 +32,8 @@ var errClosed = errors.New("collector closed the connection")
 // session is a connection to the collector.
 type session struct {
 	conn net.Conn
+	// tcp is what conn is, or is within TLS; nil over udp.
+	tcp *net.TCPConn
 	// written counts messages, which are paced over udp.
 	written int
 	paced   bool
@@ -55,9 +59,18 @@ func dial(ctx context.Context, c *Config, secure func(address string) *tls.Confi
 	}
 	s := &session{conn: conn, paced: c.Transport == udp, gone: make(chan struct{})}
 	if c.Transport == tcp {
+		s.tcp = plainOf(conn)
 		go s.watch()
 	}
 	return s, nil
+}
+
+// plainOf returns the connection that bears a connection of TCP or TLS.
+func plainOf(conn net.Conn) *net.TCPConn {
+	if secured, ok := conn.(*tls.Conn); ok {
+		conn = secured.NetConn()
+	}
+	return conn.(*net.TCPConn)
 }
 
 // watch reads what a collector never sends, and so learns when it ends the connection.
@@ -104,6 +117,37 @@ func (s *session) write(message []byte) error {
 	}
 	_, err := s.conn.Write(message)
 	return err
+}
+
+// drain waits until the collector's host has acknowledged all that was written over tcp. The collector itself never says
+// what it took.
+func (s *session) drain() error {
+	if s.paced {
+		return nil
+	}
+	raw, err := s.tcp.SyscallConn()
+	if err != nil {
+		return err
+	}
+	waiting, before, progress := 0, 0, time.Now()
+	for wait := time.Millisecond; ; wait = min(2*wait, 20*time.Millisecond) {
+		if err := raw.Control(func(fd uintptr) { waiting, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) }); err != nil {
+			return err
+		}
+		switch {
+		case err != nil:
+			return fmt.Errorf("look at what is unacknowledged: %w", err)
+		case !s.alive():
+			return s.ended
+		case waiting == 0:
+			return nil
+		case waiting != before:
+			before, progress = waiting, time.Now()
+		case time.Since(progress) > writeTime:
+			return fmt.Errorf("%d bytes are not acknowledged after %v", waiting, writeTime)
+		}
+		time.Sleep(wait)
+	}
 }
 
 // end closes the connection, at any time and from any goroutine: what writes meanwhile fails.

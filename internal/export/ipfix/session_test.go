@@ -75,6 +75,32 @@ func TestBroken(t *testing.T) {
 	c.take(len(records))
 }
 
+// TestAcknowledged has a block count as sent only when the collector's host has it all.
+func TestAcknowledged(t *testing.T) {
+	reads := make(chan struct{})
+	c := collectTCP(t, nil, func(_ int, conn net.Conn) {
+		_ = conn.(*net.TCPConn).SetReadBuffer(1 << 16)
+		<-reads
+	})
+	p := plan(t)
+	target, records := open(t, &Config{Collector: c.address}, p), slices.Repeat(samples(), 300)
+	sent := make(chan error, 1)
+	go func() {
+		_, err := target.Send(t.Context(), blockOf(t, p, records...))
+		sent <- err
+	}()
+	select {
+	case err := <-sent:
+		t.Errorf("sent before it was taken: %v", err)
+	case <-time.After(settleTime + 500*time.Millisecond):
+	}
+	close(reads)
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+	c.take(len(records))
+}
+
 // TestTurnedAway notices a collector, or a proxy before it, that takes connections only to close them.
 func TestTurnedAway(t *testing.T) {
 	c := collectTCP(t, nil, func(_ int, conn net.Conn) { _ = conn.Close() })

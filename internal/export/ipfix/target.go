@@ -91,6 +91,9 @@ func (t *Target) Send(ctx context.Context, rows *query.Block) (refused int, err 
 	}
 	defer context.AfterFunc(ctx, t.session.end)()
 	refused, err = t.send(rows)
+	if err == nil {
+		err = t.session.drain()
+	}
 	if err != nil {
 		return 0, t.failed(cmp.Or(ctx.Err(), err))
 	}
