@@ -7,7 +7,8 @@ const ephemeral = 32768
 
 // orient tells client from server where conntrack does not, by the best evidence there is or was: who opened, else
 // the ports, else who spoke first. It turns the connection and its use so that the client is Up.
-func (c *connection) orient(u *use) {
+func (p *present) orient(u *use) {
+	c := p.connection
 	by, clientUp := c.evidence(u)
 	if c.orientedBy != 0 && c.orientedBy <= by {
 		by, clientUp = c.orientedBy, true
@@ -20,8 +21,8 @@ func (c *connection) orient(u *use) {
 	e.OrigSrc, e.OrigDst, e.ReplySrc, e.ReplyDst = e.OrigDst, e.OrigSrc, e.ReplyDst, e.ReplySrc
 	c.entered[0], c.entered[1] = c.entered[1], c.entered[0]
 	c.owners[0], c.owners[1] = c.owners[1], c.owners[0]
-	for i := range c.uses {
-		c.uses[i].turn()
+	for i := range p.uses {
+		p.uses[i].turn()
 	}
 	if c.stash != nil {
 		c.stash.turn()
@@ -33,7 +34,9 @@ func (u *use) turn() {
 	u.flags[0], u.flags[1] = u.flags[1], u.flags[0]
 	u.openedBy[0], u.openedBy[1] = u.openedBy[1], u.openedBy[0]
 	u.firstDir = u.firstDir.other()
-	u.health.turn()
+	if u.health != nil {
+		u.health.turn()
+	}
 	for i := range u.interfaces {
 		k := &u.interfaces[i]
 		k.counts[0], k.counts[1] = k.counts[1], k.counts[0]

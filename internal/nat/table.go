@@ -59,27 +59,28 @@ type Stats struct {
 // Table joins observations and translations to connections. It is not safe for concurrent use.
 type Table struct {
 	config   Config
-	byFace   map[face]slot
+	byFace   index
 	count    int
 	interval uint64
 	active   []*connection
-	// pending are the interval's observations without an entry, held those of the one before that still wait.
-	pending, held waiting
-	// facts are the interval's, and those of the one before that still wait.
-	facts []Fact
+	// pending are the interval's observations without an entry, held those of the one before that still wait, and resolved
+	// those whose entry came with them. Young are those of pending that wait for the next interval.
+	pending, held, resolved waiting
+	young                   []*sighting
+	pool                    pool
+	// facts are the interval's, and those of the one before that still wait; those after youngFact may wait for the next.
+	facts     []link[Fact]
+	youngFact flow.Time
 	// listens are the interval's facts of listening sockets.
 	listens []listening
 	spaces  spaces
+	// turned are the segments that listeners turned away.
+	turned  map[*connection][]turnedAway
+	present present
 	// datagrams are the sockets of UDP.
 	datagrams datagrams
 	records   []flow.Record
 	stats     Stats
-}
-
-// slot holds the connections of a face: more than one where a tuple was used again or lies in several zones.
-type slot struct {
-	first *connection
-	more  []*connection
 }
 
 // NewTable returns an empty table.
@@ -93,7 +94,12 @@ func NewTable(c Config) *Table {
 	if c.Hold == 0 {
 		c.Hold = 200e6
 	}
-	return &Table{config: c, byFace: make(map[face]slot), spaces: make(spaces), datagrams: datagrams{bySpeech: make(map[speech][]datagram)}}
+	t := &Table{
+		config: c, byFace: newIndex(), spaces: make(spaces), turned: make(map[*connection][]turnedAway),
+		datagrams: datagrams{bySpeech: make(map[speech][]datagram)},
+	}
+	t.pending.pool, t.held.pool, t.resolved.pool = &t.pool, &t.pool, &t.pool
+	return t
 }
 
 // Stats returns the counters.
@@ -148,14 +154,13 @@ func (t *Table) Add(batch []Observation) {
 			c = t.insert(o.Entry)
 		}
 		c.confirm()
-		t.gather(c, o)
+		t.gather(c, t.resolved.add(o))
 	}
 }
 
 // find returns the tracked connection of an entry.
 func (t *Table) find(e *Entry) *connection {
-	s := t.byFace[faceOf(e.OrigSrc, e.OrigDst, e.Proto)]
-	for c := range s.all() {
+	for c := range t.byFace.of(faceOf(e.OrigSrc, e.OrigDst, e.Proto)) {
 		if c.tracked && c.entry.same(e) {
 			return c
 		}
@@ -167,13 +172,9 @@ func (t *Table) find(e *Entry) *connection {
 // becomes part of it.
 func (t *Table) insert(e *Entry) *connection {
 	c := &connection{entry: *e, tracked: true, orientedBy: flow.ByConntrack, seen: t.interval}
-	faces := e.faces()
-	for i, f := range faces {
-		if i > 0 && f == faces[0] || i > 1 && f == faces[1] {
-			continue
-		}
+	for f := range e.distinctFaces {
 		t.absorb(f)
-		t.link(f, c)
+		t.byFace.link(f, c)
 	}
 	t.count++
 	return c
@@ -181,72 +182,33 @@ func (t *Table) insert(e *Entry) *connection {
 
 // absorb forgets the untracked connection of a face that turns out to be tracked.
 func (t *Table) absorb(f face) {
-	s := t.byFace[f]
-	for c := range s.all() {
-		if !c.tracked && len(c.uses) == 0 {
-			t.unlink(f, c)
+	for c := range t.byFace.of(f) {
+		if !c.tracked && c.sightings.isEmpty() {
+			t.byFace.unlink(f, c)
 			t.count--
 			return
 		}
 	}
 }
 
-func (t *Table) link(f face, c *connection) {
-	s := t.byFace[f]
-	if s.first == nil {
-		s.first = c
-	} else {
-		s.more = append(s.more, c)
-	}
-	t.byFace[f] = s
-}
-
-func (t *Table) unlink(f face, c *connection) {
-	s := t.byFace[f]
-	var kept slot
-	for k := range s.all() {
-		if k == c {
-			continue
-		}
-		if kept.first == nil {
-			kept.first = k
-		} else {
-			kept.more = append(kept.more, k)
-		}
-	}
-	if kept.first == nil {
-		delete(t.byFace, f)
-	} else {
-		t.byFace[f] = kept
-	}
-}
-
-func (s slot) all() func(yield func(*connection) bool) {
-	return func(yield func(*connection) bool) {
-		if s.first == nil || !yield(s.first) {
-			return
-		}
-		for _, c := range s.more {
-			if !yield(c) {
-				return
-			}
-		}
-	}
-}
-
 // gather adds an observation to a connection and the connection to the interval's.
-func (t *Table) gather(c *connection, o *Observation) {
-	if len(c.uses) == 0 {
+func (t *Table) gather(c *connection, s *sighting) {
+	t.activate(c)
+	c.seen = t.interval
+	c.sightings.add(s)
+}
+
+// activate makes a connection one of the interval's.
+func (t *Table) activate(c *connection) {
+	if c.sightings.isEmpty() && c.facts.isEmpty() {
 		t.active = append(t.active, c)
 	}
-	c.seen = t.interval
-	c.add(o)
 }
 
 // lookup finds the connection of an observation that the kernel side did not resolve.
 func (t *Table) lookup(o *Observation) *connection {
 	var best *connection
-	for c := range t.byFace[o.face()].all() {
+	for c := range t.byFace.of(o.face()) {
 		if best == nil || c.fits(o, best) {
 			best = c
 		}
@@ -285,9 +247,13 @@ func (c *connection) lived(at flow.Time) bool {
 
 // sentOpening tells whether the observation's opening packet was seen of the connection elsewhere in the interval.
 func (c *connection) sentOpening(o *Observation) bool {
-	for i := range c.uses {
-		u := &c.uses[i]
-		if u.opened && (o.Opened[Up] && o.ISN[Up] == u.isn || o.Opened[Down] && o.ISN[Down] == u.isn) {
+	if !o.Opened[Up] && !o.Opened[Down] {
+		return false
+	}
+	for s := range c.sightings.all() {
+		reversed, _ := c.against(s)
+		opened, isn := c.opens(s, reversed)
+		if opened && (o.Opened[Up] && o.ISN[Up] == isn || o.Opened[Down] && o.ISN[Down] == isn) {
 			return true
 		}
 	}
@@ -304,13 +270,14 @@ func (c *connection) mayBeUsedAgain(o *Observation) bool {
 	if c.start != 0 && (c.translates(o) || distance(c.start, o.First) <= apart) {
 		return false
 	}
-	for i := range c.uses {
-		if !c.uses[i].opened {
+	for s := range c.sightings.all() {
+		reversed, _ := c.against(s)
+		if opened, _ := c.opens(s, reversed); !opened {
 			return false
 		}
 	}
 	again := o.Opened[Up] && o.ISN[Up] == c.isn || o.Opened[Down] && o.ISN[Down] == c.isn
-	return c.opened != 0 && !again || len(c.uses) > 0
+	return c.opened != 0 && !again || !c.sightings.isEmpty()
 }
 
 // translates tells whether an observation bears the connection's addresses behind its translation, which are seldom another
@@ -341,7 +308,7 @@ func (t *Table) track(o *Observation) *connection {
 	c := &connection{seen: t.interval, entry: Entry{
 		Proto: proto, OrigSrc: src, OrigDst: dst, ReplySrc: dst, ReplyDst: src,
 	}}
-	t.link(faceOf(src, dst, proto), c)
+	t.byFace.link(faceOf(src, dst, proto), c)
 	t.count++
 	return c
 }
@@ -357,7 +324,8 @@ type Question struct {
 func (t *Table) Unresolved(limit int) (questions []Question, more int) {
 	asked := make(map[face]bool)
 	for _, list := range []*waiting{&t.held, &t.pending} {
-		for o := range list.all() {
+		for s := range list.all() {
+			o := &s.value
 			f := faceOf(o.Low, o.High, o.Proto)
 			if !o.canBeAsked() || asked[f] {
 				continue
