@@ -77,6 +77,13 @@ func unanswered(r flow.Record, how flow.Connect) flow.Record {
 	return r
 }
 
+// hangs returns a connect that goes on while its SYN is sent again.
+func hangs(r flow.Record) flow.Record {
+	r = unanswered(r, 0)
+	r.TCP.State, r.FwdFaults.Retransmits = flow.TCPSynSent, 1
+	return r
+}
+
 // fill adds records for each of the minutes before now, from the one that is so long ago up to another. Each minute has
 // count of what record returns for its number.
 func (s *stage) fill(from, until, count int, record func(i int) flow.Record) {
@@ -204,6 +211,20 @@ func TestFindings(t *testing.T) {
 			*r = unanswered(*r, flow.ConnectTimeout)
 		}
 	}, "critical connect-timeout: shop/checkout → payments: 33 % of connects time out (100 of 300), at pod payments-1 on node worker-1 alone, since 14:10 (0 % in the hour before)")
+	f("connects that nobody gives up", 10, func(i int, r *flow.Record) {
+		if to(r, "payments") && i%2 == 1 {
+			*r = hangs(*r)
+		}
+	}, "warning connect-unanswered: shop/checkout → payments: 33 % of attempts to connect wait without an answer (100 of 300) since 14:10 (0 % in the hour before); "+
+		"also: retransmits on 1 edge")
+	f("connects that are given up after long", 10, func(i int, r *flow.Record) {
+		if to(r, "payments") && i%2 == 1 {
+			if *r = hangs(*r); i%4 == 1 {
+				*r = unanswered(*r, flow.ConnectTimeout)
+			}
+		}
+	}, "critical connect-timeout: shop/checkout → payments: 20 % of connects time out (50 of 250), at pod payments-1 on node worker-1 alone, since 14:10 "+
+		"(0 % in the hour before); also: retransmits on 1 edge")
 	f("one failure", 10, func(i int, r *flow.Record) {
 		if to(r, "payments") && i == 0 && r.End == 0 {
 			*r = unanswered(*r, flow.ConnectTimeout)

@@ -115,6 +115,7 @@ func TestNoAlarm(t *testing.T) {
 	f("one connect of two", 2, fails(flow.ConnectTimeout))
 	f("two connects of four", 4, fails(flow.ConnectRefused))
 	f("one of one", 1, fails(flow.ConnectUnreachable))
+	f("a SYN that is sent again", 4, func(_ int, r *flow.Record) { *r = hangs(*r) })
 	f("a few dropped packets", 3, func(_ int, r *flow.Record) { r.FwdFaults.DropPackets, r.Drop.Reason = 2, "NETFILTER_DROP" })
 	f("a few retransmits", 4, func(_ int, r *flow.Record) { r.FwdFaults.Retransmits = 1 })
 	f("one query of two", 2, func(i int, r *flow.Record) {

@@ -42,7 +42,8 @@ type relation struct {
 // Groups of rules, for the table below.
 var (
 	connecting = []string{
-		"service-without-endpoints", "accept-queue-full", "connect-timeout", "connect-refused", "connect-unreachable", "connect-aborted",
+		"service-without-endpoints", "accept-queue-full", "connect-timeout", "connect-unanswered", "connect-refused",
+		"connect-unreachable", "connect-aborted",
 	}
 	answering = []string{"dns-timeout", "dns-failure", "dns-nxdomain"}
 	losing    = []string{dropsRule, "retransmits"}
@@ -56,7 +57,7 @@ var relations = []relation{
 	{losing, Effect{
 		Where: SameEdge, ByNode: true,
 		Rules: append([]string{
-			"connect-timeout", "connect-aborted", "dns-timeout", "dns-slow", "retransmits",
+			"connect-timeout", "connect-unanswered", "connect-aborted", "dns-timeout", "dns-slow", "retransmits",
 			"slow-network", "slow-handshake", "slow-connections", "traffic-stopped",
 		}, resetting...),
 	}},
@@ -64,17 +65,20 @@ var relations = []relation{
 	{losing, Effect{Where: Waiting, ByNode: true, Rules: append([]string{"slow-connections"}, resetting...)}},
 
 	{[]string{"service-without-endpoints"}, Effect{Where: SameServer, Same: true, Rules: []string{
-		"connect-timeout", "connect-refused", "connect-unreachable", "connect-aborted", dropsRule,
+		"connect-timeout", "connect-unanswered", "connect-refused", "connect-unreachable", "connect-aborted", dropsRule,
 	}}},
 	{[]string{"service-without-endpoints"}, Effect{Where: SameServer, Rules: []string{"dns-timeout", "retransmits", "slow-handshake"}}},
 	{[]string{"accept-queue-full"}, Effect{Where: SameServer, Rules: []string{
-		"connect-timeout", "connect-refused", "connect-aborted", dropsRule, "retransmits", "slow-handshake", "resets-by-server",
+		"connect-timeout", "connect-unanswered", "connect-refused", "connect-aborted", dropsRule, "retransmits", "slow-handshake",
+		"resets-by-server",
 	}}},
 	{[]string{"dns-timeout"}, Effect{Where: SameServer, Rules: append([]string{
-		"connect-timeout", "connect-refused", "connect-unreachable", "connect-aborted", dropsRule, "retransmits", "dns-slow", "slow-connections",
+		"connect-timeout", "connect-unanswered", "connect-refused", "connect-unreachable", "connect-aborted", dropsRule, "retransmits",
+		"dns-slow", "slow-connections",
 	}, resetting...)}},
 	{[]string{"dns-failure"}, Effect{Where: SameServer, Rules: []string{"dns-slow"}}},
-	{[]string{"connect-timeout", "connect-unreachable"}, Effect{Where: SameServer, Rules: []string{
+	{[]string{"connect-timeout"}, Effect{Where: SameServer, Same: true, Rules: []string{"connect-unanswered"}}},
+	{[]string{"connect-timeout", "connect-unanswered", "connect-unreachable"}, Effect{Where: SameServer, Rules: []string{
 		"connect-aborted", dropsRule, "retransmits", "slow-handshake", "slow-network",
 	}}},
 	{[]string{"connect-refused"}, Effect{Where: SameServer, Rules: []string{"connect-aborted", dropsRule, "resets-by-server"}}},

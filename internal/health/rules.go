@@ -9,9 +9,11 @@ const silentRule = "node-silent"
 // Parts of the measures that several rules have.
 const (
 	connects = "count(known(tcp.connect))"
-	lookups  = "count()"
-	forth    = `sum(fwd.packets, proto == "TCP")`
-	back     = `sum(rev.packets, proto == "TCP")`
+	// hanging is what is told of a connect that goes on while nothing answers.
+	hanging = `tcp.state == "SYN_SENT" && fwd.retransmits > 0`
+	lookups = "count()"
+	forth   = `sum(fwd.packets, proto == "TCP")`
+	back    = `sum(rev.packets, proto == "TCP")`
 	// byFault leaves out what kernels drop as nothing listens at the port, or nobody reads any more.
 	byFault = `!(drop_reason in ["NO_SOCKET", "TCP_ABORT_ON_DATA"])`
 )
@@ -74,6 +76,15 @@ var rules = []Rule{
 		Says: "{value} of connects time out",
 		Bad:  `count(tcp.connect == "timeout")`, Of: connects, Rows: `tcp.connect == "timeout"`,
 		Thresholds: Thresholds{Warning: new(0.01), Critical: new(0.1), MinVolume: 10, MinBad: 3},
+	},
+	{
+		Name: "connect-unanswered", Dataset: "flows", By: ByEdge, Form: Share, Unit: shareUnit,
+		Noun: "unanswered connects", ByDrops: true,
+		Doc: "Clients repeat their SYNs, nothing answers, and they go on: a kernel gives up after two minutes only where the program has no " +
+			"limit of its own. It is what connect-timeout is, told before it ends. An attempt counts in each interval in which its SYN is sent again.",
+		Says: "{value} of attempts to connect wait without an answer",
+		Bad:  `count(` + hanging + `)`, Of: `count(known(tcp.connect) || ` + hanging + `)`, Rows: hanging,
+		Thresholds: Thresholds{Warning: new(0.05), Critical: new(0.5), MinVolume: 5, MinBad: 5},
 	},
 	{
 		Name: "connect-refused", Dataset: "flows", By: ByEdge, Form: Share, Unit: shareUnit,
