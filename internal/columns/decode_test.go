@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -40,14 +41,16 @@ func nulls(t arrow.DataType, rows int) arrow.Array {
 }
 
 // compress makes a frame as Encode does, of any bytes.
-func compress(stream []byte) []byte {
+// compressor is used by EncodeAll alone. To make one takes far longer than to use it.
+var compressor = sync.OnceValue(func() *zstd.Encoder {
 	encoder, err := zstd.NewWriter(nil)
 	if err != nil {
 		panic(err)
 	}
-	defer encoder.Close()
-	return encoder.EncodeAll(stream, nil)
-}
+	return encoder
+})
+
+func compress(stream []byte) []byte { return compressor().EncodeAll(stream, nil) }
 
 func decompress(t testing.TB, encoded []byte) []byte {
 	t.Helper()
