@@ -37,6 +37,8 @@ func BenchmarkMemory(b *testing.B) {
 		time.Sleep(rest)
 		b.ReportMetric(p.memory("VmRSS"), "rest_MiB")
 		b.ReportMetric(p.memory("VmHWM"), "most_MiB")
+		// On some file systems the program's pages pass for shared memory.
+		b.ReportMetric(p.memory("RssFile")+p.memory("RssShmem"), "mapped_MiB")
 		requireFlooded(b, rounds*memoryFlows)
 		if got := p.end(os.Interrupt); got.code != 0 || withoutWatching(got.errs) != "" {
 			b.Fatalf("exit code %d, errors %q", got.code, got.errs)
