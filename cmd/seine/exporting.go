@@ -21,7 +21,7 @@ func openExporters(path string, from *server.Server, log *slog.Logger) (exporter
 	if err != nil {
 		return nil, fmt.Errorf("--exporters: %w", err)
 	}
-	opened, err := file.Open(from, log)
+	opened, err := file.Open(from, versionText(), log)
 	if err != nil {
 		return nil, fmt.Errorf("--exporters %s: %w", path, err)
 	}

@@ -115,7 +115,7 @@ func priced(t *cost.Table) string {
 	if t.Source == "" {
 		return "the file names no source"
 	}
-	return fmt.Sprintf("%s, of %s", t.Source, cmp.Or(t.Date, "no date"))
+	return fmt.Sprintf("%s, of %s", strings.TrimSuffix(t.Source, "."), cmp.Or(t.Date, "no date"))
 }
 
 func (f *nameFlags) readSubnets() (s kube.Subnets, err error) {

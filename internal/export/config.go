@@ -15,10 +15,11 @@ import (
 
 	"github.com/seine-net/seine/internal/export/ipfix"
 	"github.com/seine-net/seine/internal/export/kafka"
+	"github.com/seine-net/seine/internal/export/otlp"
 	"github.com/seine-net/seine/internal/query"
 )
 
-// Entry is one exporter as a file says it. One of Kafka and IPFIX is set.
+// Entry is one exporter as a file says it. One of Kafka, IPFIX and OTLP is set.
 type Entry struct {
 	// Name tells exporters apart in status and metrics; by default it is the kind.
 	Name string `yaml:"name"`
@@ -32,6 +33,7 @@ type Entry struct {
 
 	Kafka *kafka.Config `yaml:"kafka"`
 	IPFIX *ipfix.Config `yaml:"ipfix"`
+	OTLP  *otlp.Config  `yaml:"otlp"`
 }
 
 // File is a file of exporters.
@@ -130,18 +132,22 @@ func (e *Entry) destination() (destination, error) {
 		open := func(plan *query.Plan, log *slog.Logger) (Target, error) { return ipfix.Open(c, plan, log) }
 		all = append(all, destination{"ipfix", c.Address(), open})
 	}
+	if c := e.OTLP; c != nil {
+		open := func(plan *query.Plan, log *slog.Logger) (Target, error) { return otlp.Open(c, plan, log) }
+		all = append(all, destination{"otlp", c.Address(), open})
+	}
 	if len(all) != 1 {
-		return destination{}, fmt.Errorf("has %d of kafka and ipfix: want one, %s", len(all), exampleOfEntry)
+		return destination{}, fmt.Errorf("has %d of kafka, ipfix and otlp: want one, %s", len(all), exampleOfEntry)
 	}
 	return all[0], nil
 }
 
 // Open makes the exporters of a file. They follow the source from now on, and send once they Run. A target that cannot
-// be reached now is no error.
-func (f *File) Open(source Source, log *slog.Logger) ([]*Exporter, error) {
+// be reached now is no error. Version is this program's, for targets that tell it.
+func (f *File) Open(source Source, version string, log *slog.Logger) ([]*Exporter, error) {
 	var all []*Exporter
 	for i := range f.Exporters {
-		e, err := f.Exporters[i].open(source, log)
+		e, err := f.Exporters[i].open(source, version, log)
 		if err != nil {
 			for _, made := range all {
 				made.subscription.Close()
@@ -154,13 +160,16 @@ func (f *File) Open(source Source, log *slog.Logger) ([]*Exporter, error) {
 	return all, nil
 }
 
-func (e *Entry) open(source Source, log *slog.Logger) (*Exporter, error) {
+func (e *Entry) open(source Source, version string, log *slog.Logger) (*Exporter, error) {
 	compiled, err := query.Compile(&query.Request{Dataset: e.Dataset, Filter: e.Filter, Fields: e.Fields}, time.Now())
 	if err != nil {
 		return nil, err
 	}
 	if e.QueueMiB = cmp.Or(e.QueueMiB, defaultQueue); e.QueueMiB < 1 || e.QueueMiB > maxQueue {
 		return nil, fmt.Errorf("queue_mib %d: want 1 to %d", e.QueueMiB, maxQueue)
+	}
+	if e.OTLP != nil {
+		e.OTLP.Version = version
 	}
 	to, err := e.destination()
 	if err != nil {

@@ -29,6 +29,7 @@ const lake = `exporters:
 - name: queries
   dataset: dns
   kafka: {brokers: ["127.0.0.1:1", "127.0.0.1:2"], topic: queries}
+- otlp: {endpoint: "http://127.0.0.1:1"}
 `
 
 // TestFile opens an exporter of each kind, though nothing is where they send to.
@@ -41,7 +42,7 @@ func TestFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := file.Open(newSource(t), slog.New(slog.DiscardHandler))
+	all, err := file.Open(newSource(t), "test", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +53,7 @@ func TestFile(t *testing.T) {
 		e.subscription.Close()
 		e.target.Close()
 	}
-	const want = "lake kafka 127.0.0.1:1 waiting, ipfix ipfix 127.0.0.1:1 waiting, queries kafka 127.0.0.1:1,127.0.0.1:2 waiting"
+	const want = "lake kafka 127.0.0.1:1 waiting, ipfix ipfix 127.0.0.1:1 waiting, queries kafka 127.0.0.1:1,127.0.0.1:2 waiting, otlp otlp 127.0.0.1:1 waiting"
 	if text := strings.Join(got, ", "); text != want {
 		t.Errorf("got  %s\nwant %s", text, want)
 	}
@@ -65,11 +66,11 @@ func TestWrongFiles(t *testing.T) {
 		{"exporters: 7", "line 1: cannot unmarshal"},
 		{"exporters: [", "want exporters as YAML or JSON"},
 		{"exporter: []", "line 1: exporter is not known: want exporters"},
-		{"exporters:\n- filters: []", "line 2: filters is not known: want name, dataset, filter, fields, queue_mib, kafka, ipfix"},
+		{"exporters:\n- filters: []", "line 2: filters is not known: want name, dataset, filter, fields, queue_mib, kafka, ipfix, otlp"},
 		{"exporters: [{kafka: {topics: []}}]", "line 1: topics is not known: want brokers, topic, "},
 		{"exporters: [{kafka: {tls: {cacert: x}}}]", "line 1: cacert is not known: want ca, cert, key, server_name, insecure_skip_verify"},
-		{"exporters: [{name: lake}]", "exporters[0]: has 0 of kafka and ipfix: want one, such as {kafka:"},
-		{"exporters: [{" + kafka + `, ipfix: {collector: "a:1"}}]`, "exporters[0]: has 2 of kafka and ipfix: want one"},
+		{"exporters: [{name: lake}]", "exporters[0]: has 0 of kafka, ipfix and otlp: want one, such as {kafka:"},
+		{"exporters: [{" + kafka + `, ipfix: {collector: "a:1"}}]`, "exporters[0]: has 2 of kafka, ipfix and otlp: want one"},
 		{"exporters: [{" + kafka + ", name: The Lake}]", `exporters[0].name "The Lake": want lower case letters`},
 		{"exporters: [{" + kafka + "}, {" + kafka + "}]", `exporters[1].name "kafka": is taken, want another`},
 		{"exporters: [" + strings.Repeat("{"+kafka+"},", maxExporters+1) + "]", "exporters has 17 entries, want at most 16"},
@@ -82,7 +83,7 @@ func TestWrongFiles(t *testing.T) {
 	} {
 		file, err := Parse([]byte(c.text))
 		if err == nil {
-			_, err = file.Open(newSource(t), slog.New(slog.DiscardHandler))
+			_, err = file.Open(newSource(t), "test", slog.New(slog.DiscardHandler))
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%.80s\n gives %v\n  want %s", c.text, err, c.want)

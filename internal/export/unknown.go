@@ -42,7 +42,7 @@ func membersOf(t reflect.Type, name string) (members []string) {
 	for _, f := range reflect.VisibleFields(t) {
 		tag, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		switch {
-		case !f.IsExported() || options == "inline" || f.Anonymous:
+		case !f.IsExported() || options == "inline" || f.Anonymous || tag == "-":
 			continue
 		case tag == "":
 			tag = strings.ToLower(f.Name)
