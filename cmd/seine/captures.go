@@ -98,6 +98,11 @@ func reportOf(s agent.Status) wire.Report {
 			r.Losses = append(r.Losses, wire.Loss{Reason: l.Reason, Count: l.Count, Detail: l.Detail})
 		}
 	}
+	for i := range s.Coverage {
+		c := &s.Coverage[i]
+		r.CountedBytes += c.Counted.Bytes
+		r.AccountedBytes += uint64(c.Ratio() * float64(c.Counted.Bytes))
+	}
 	for _, f := range s.Features {
 		r.Features = append(r.Features, wire.Feature{Name: f.Name, State: string(f.State), Means: f.Means, Detail: f.Detail})
 	}

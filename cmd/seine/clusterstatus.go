@@ -50,18 +50,26 @@ func showClusterStatus(ctx context.Context, ask *askFlags, to io.Writer, output 
 	return writeClusterStatus(to, &status, time.Now())
 }
 
+// shareText is a share in percent, a dash where it is not known.
+func shareText(share *float64) string {
+	if share == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f %%", 100**share)
+}
+
 // writeClusterStatus writes a line for each agent, and then what does not work.
 func writeClusterStatus(to io.Writer, s *api.Status, now time.Time) error {
 	t := tabwriter.NewWriter(to, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "NODE\tVERSION\tSTATE\tLAST SEEN\tRECORDS\tDROPPED")
+	fmt.Fprintln(t, "NODE\tVERSION\tSTATE\tLAST SEEN\tRECORDS\tDROPPED\tCOVERAGE")
 	for i := range s.Agents {
 		a := &s.Agents[i]
 		state := "connected"
 		if !a.Connected {
 			state = "away"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%v ago\t%d\t%d\n", printable(a.Node), printable(a.Version), state,
-			now.Sub(a.LastSeen).Round(time.Second), a.Rows, a.Dropped)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%v ago\t%d\t%d\t%s\n", printable(a.Node), printable(a.Version), state,
+			now.Sub(a.LastSeen).Round(time.Second), a.Rows, a.Dropped, shareText(a.Coverage))
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -166,6 +166,10 @@ func TestServerAndAgent(t *testing.T) {
 		s.talk(s.server, 1)
 		return len(records(t, ask(server).out)) > 0
 	})
+	agent.await("its coverage in the server", func() bool {
+		told := server.ask("status", "--token-file", file("token"), "--ca-file", file("ca"))
+		return regexp.MustCompile(`(?m)^sends .* (99|100)\.\d\d %$`).MatchString(told.out)
+	})
 	if got := server.ask("flows", "--ca-file", file("ca")); got.code != exitRefused || !strings.Contains(got.errs, "--token-file") {
 		t.Errorf("without a token: exit code %d, errors %q; want %d", got.code, got.errs, exitRefused)
 	}

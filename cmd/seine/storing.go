@@ -276,6 +276,7 @@ func (v *service) open(
 	}
 	v.metrics, err = metrics.New(metrics.Config{
 		Source: v.server, Log: log, MaxKeys: f.metricsMaxEdges, Version: versionText(), Ready: ready,
+		Exporters: v.exporters.status,
 	})
 	if err != nil {
 		return err

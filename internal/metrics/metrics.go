@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/seine-net/seine/internal/columns"
+	"github.com/seine-net/seine/internal/export"
 	"github.com/seine-net/seine/internal/server"
 )
 
@@ -35,6 +36,8 @@ type Config struct {
 	Version string
 	// Ready tells what does not work, in words; nil is nothing.
 	Ready func() []string
+	// Exporters tells how those do that send records on; nil is that there are none.
+	Exporters func() []export.Status
 }
 
 const (

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/seine-net/seine/internal/columns"
+	"github.com/seine-net/seine/internal/export"
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/query/querytest"
 	"github.com/seine-net/seine/internal/wire"
@@ -119,6 +120,9 @@ func TestOwn(t *testing.T) {
 	s := open(t, 10)
 	s.engine.stats.Losses = map[string]uint64{"torn": 3}
 	s.engine.stats.Rows, s.engine.stats.Oldest = 7, int64(90*time.Second)
+	s.config.Exporters = func() []export.Status {
+		return []export.Status{{Name: "lake", Kind: "kafka", State: export.Degraded, Sent: 5, Refused: 1, Lost: 2, Failures: 3, QueuedBytes: 4}}
+	}
 	join := func(node, origin string, report wire.Report) wire.Session {
 		t.Helper()
 		session, err := s.server.Accept(wire.Agent{Node: node, Origin: origin, Version: "v1"})
@@ -131,7 +135,7 @@ func TestOwn(t *testing.T) {
 	lost := []wire.Loss{{Reason: "ring_full", Count: 9}, {Reason: "ring_full", Count: 1}}
 	features := []wire.Feature{{Name: "dns", State: "off"}, {Name: "drops", State: "live"}, {Name: "odd\xff", State: "degraded"}}
 	join("worker-1", "first", wire.Report{Losses: lost})
-	join("worker-1", "second", wire.Report{Dropped: 4, Losses: lost[1:], Features: features})
+	join("worker-1", "second", wire.Report{Dropped: 4, Losses: lost[1:], Features: features, CountedBytes: 1000, AccountedBytes: 999})
 	join("worker-2", "gone", wire.Report{}).Close()
 	got := s.gather()
 	f := func(name, labels string, want float64) {
@@ -151,6 +155,13 @@ func TestOwn(t *testing.T) {
 	f("seine_losses_total", "node=,reason=torn,", 3)
 	f("seine_feature_not_live", "feature=dns,node=worker-1,state=off,", 1)
 	f("seine_feature_not_live", "feature=odd,node=worker-1,state=degraded,", 1)
+	f("seine_agent_coverage_ratio", "node=worker-1,", 0.999)
+	f("seine_exporter_rows_total", "exporter=lake,kind=kafka,outcome=sent,", 5)
+	f("seine_exporter_rows_total", "exporter=lake,kind=kafka,outcome=refused,", 1)
+	f("seine_exporter_rows_total", "exporter=lake,kind=kafka,outcome=lost,", 2)
+	f("seine_exporter_failures_total", "exporter=lake,kind=kafka,", 3)
+	f("seine_exporter_queued_bytes", "exporter=lake,kind=kafka,", 4)
+	f("seine_exporter_degraded", "exporter=lake,kind=kafka,", 1)
 	f("seine_store_rows", "", 7)
 	f("seine_store_oldest_timestamp_seconds", "", 90)
 	f("seine_metrics_max_keys", "table=lookups,", 10)

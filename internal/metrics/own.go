@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/seine-net/seine/internal/export"
 	"github.com/seine-net/seine/internal/server"
 	"github.com/seine-net/seine/internal/wire"
 )
@@ -28,6 +29,8 @@ type state struct {
 	server.Status
 	version string
 	ready   bool
+	// exporters are those that send records on.
+	exporters []export.Status
 	// nodes has the newest run of the agent on each node.
 	nodes map[string]*server.AgentStatus
 	feeds []feedState
@@ -52,6 +55,8 @@ var (
 	nodeLabel    = label{"node", "Node of the agent; empty for what the server tells of itself."}
 	datasetLabel = label{"dataset", "flows or dns."}
 	tableLabel   = label{"table", "The grouping of the sums: one of the tables above."}
+
+	exporterLabels = []label{{"exporter", "Name of the exporter, as in the file of exporters."}, {"kind", "kafka, ipfix or otlp."}}
 )
 
 // owns is the table of metrics that Seine tells of itself.
@@ -89,6 +94,17 @@ var owns = []own{
 	{
 		name: "seine_agent_rows_total", help: "Rows that the agent of a node delivered since its start, those that came again included.", kind: prometheus.CounterValue,
 		labels: []label{nodeLabel}, tell: ofAgents(func(a *server.AgentStatus) float64 { return float64(a.Rows) }),
+	},
+	{
+		name: "seine_agent_coverage_ratio", kind: prometheus.GaugeValue,
+		help:   "Share of the bytes counted by the interfaces of a node that its records account for, since they are watched.",
+		labels: []label{nodeLabel}, tell: func(s *state, add point) {
+			for node, a := range s.nodes {
+				if a.Coverage != nil {
+					add(*a.Coverage, node)
+				}
+			}
+		},
 	},
 	{
 		name: "seine_losses_total", kind: prometheus.CounterValue,
@@ -144,6 +160,27 @@ var owns = []own{
 		tell: func(s *state, add point) { add(float64(len(s.Store.Notes))) },
 	},
 	{
+		name: "seine_exporter_rows_total", help: "Rows that an exporter is done with.", kind: prometheus.CounterValue,
+		labels: slices.Concat(exporterLabels, []label{{"outcome", "sent: taken; refused: never will be; lost: no room in the queue."}}),
+		tell: ofExporters(func(e *export.Status, add point) {
+			add(float64(e.Sent), e.Name, e.Kind, "sent")
+			add(float64(e.Refused), e.Name, e.Kind, "refused")
+			add(float64(e.Lost), e.Name, e.Kind, "lost")
+		}),
+	},
+	{
+		name: "seine_exporter_failures_total", help: "Attempts to send that the other end did not take.", kind: prometheus.CounterValue,
+		labels: exporterLabels, tell: ofExporters(func(e *export.Status, add point) { add(float64(e.Failures), e.Name, e.Kind) }),
+	},
+	{
+		name: "seine_exporter_queued_bytes", help: "Bytes of rows that wait to be sent.", kind: prometheus.GaugeValue,
+		labels: exporterLabels, tell: ofExporters(func(e *export.Status, add point) { add(float64(e.QueuedBytes), e.Name, e.Kind) }),
+	},
+	{
+		name: "seine_exporter_degraded", help: "1 while the other end does not take what an exporter sends; seine status tells why.", kind: prometheus.GaugeValue,
+		labels: exporterLabels, tell: ofExporters(func(e *export.Status, add point) { add(truth(e.State == export.Degraded), e.Name, e.Kind) }),
+	},
+	{
 		name: "seine_metrics_rows_total", help: "Rows that went into the sums above.", kind: prometheus.CounterValue,
 		labels: []label{datasetLabel}, tell: ofFeeds(func(f *feedState) float64 { return float64(f.taken) }),
 	},
@@ -187,6 +224,14 @@ func ofAgents(number func(*server.AgentStatus) float64) func(*state, point) {
 	return func(s *state, add point) {
 		for node, a := range s.nodes {
 			add(number(a), node)
+		}
+	}
+}
+
+func ofExporters(tell func(*export.Status, point)) func(*state, point) {
+	return func(s *state, add point) {
+		for i := range s.exporters {
+			tell(&s.exporters[i], add)
 		}
 	}
 }
@@ -262,6 +307,9 @@ func newest(agents []server.AgentStatus) map[string]*server.AgentStatus {
 func (m *Metrics) state() *state {
 	status := m.config.Source.Status()
 	s := &state{Status: status, version: m.config.Version, nodes: newest(status.Agents)}
+	if m.config.Exporters != nil {
+		s.exporters = m.config.Exporters()
+	}
 	s.ready = status.Waiting == 0 && (m.config.Ready == nil || len(m.config.Ready()) == 0)
 	m.mu.Lock()
 	defer m.mu.Unlock()

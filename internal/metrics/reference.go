@@ -77,7 +77,7 @@ func (g *grouping) familyLabels() (all []label) {
 
 // describeOwnLabels tells of each label once, and of which metric it is if of one alone.
 func describeOwnLabels(b *strings.Builder) {
-	told := []label{nodeLabel, datasetLabel, tableLabel}
+	told := append([]label{nodeLabel, datasetLabel, tableLabel}, exporterLabels...)
 	describeLabels(b, told)
 	for i := range owns {
 		for _, l := range owns[i].labels {

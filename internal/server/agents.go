@@ -158,6 +158,14 @@ func (a *agent) status() AgentStatus {
 		Node: a.Node, Origin: a.Origin, Version: a.Version, Address: a.Address, Protocol: a.Protocol, OtherFields: a.OtherFields,
 		Connected: a.streams > 0, Since: a.since, LastSeen: a.lastSeen,
 		Batches: a.batches, Rows: a.rows, Sequence: a.sequence, Dropped: a.report.Dropped,
-		Losses: a.report.Losses, Features: a.report.Features,
+		Losses: a.report.Losses, Features: a.report.Features, Coverage: a.coverage(),
 	}
+}
+
+// coverage is the share of the counted bytes that records account for.
+func (a *agent) coverage() *float64 {
+	if a.report.CountedBytes == 0 {
+		return nil
+	}
+	return new(float64(a.report.AccountedBytes) / float64(a.report.CountedBytes))
 }

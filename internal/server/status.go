@@ -48,7 +48,10 @@ type AgentStatus struct {
 	Rows     uint64 `json:"rows"`
 	Sequence uint64 `json:"sequence"`
 	// Dropped is how many rows the agent lost on the way to the server.
-	Dropped  uint64         `json:"dropped"`
+	Dropped uint64 `json:"dropped"`
+	// Coverage is the share of the bytes counted by the node's interfaces that its records account for; there is none until
+	// something was counted.
+	Coverage *float64       `json:"coverage,omitempty"`
 	Losses   []wire.Loss    `json:"losses"`
 	Features []wire.Feature `json:"features"`
 }

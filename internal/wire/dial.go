@@ -241,7 +241,7 @@ func (n networkOutlet) batch(_ context.Context, next item) error {
 }
 
 func (n networkOutlet) report(r Report) error {
-	report := &wirepb.Report{Dropped: r.Dropped}
+	report := &wirepb.Report{Dropped: r.Dropped, CountedBytes: r.CountedBytes, AccountedBytes: r.AccountedBytes}
 	for _, l := range r.Losses {
 		report.Losses = append(report.Losses, &wirepb.Loss{Reason: l.Reason, Count: l.Count, Detail: l.Detail})
 	}

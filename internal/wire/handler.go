@@ -41,6 +41,8 @@ type Report struct {
 	Dropped  uint64
 	// Addresses are the node's own by which other nodes may know it.
 	Addresses []netip.Addr
+	// CountedBytes are those that the watched interfaces counted, AccountedBytes those of them that records account for.
+	CountedBytes, AccountedBytes uint64
 }
 
 // Loss counts what is missing in records or less exact, by reason.

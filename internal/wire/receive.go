@@ -255,7 +255,7 @@ func (r *Receiver) ingest(ctx context.Context, session Session, b *wirepb.Batch)
 
 // reportOf keeps of a report what is within bounds.
 func reportOf(r *wirepb.Report) Report {
-	out := Report{Dropped: r.Dropped}
+	out := Report{Dropped: r.Dropped, CountedBytes: r.CountedBytes, AccountedBytes: r.AccountedBytes}
 	for _, l := range r.Losses {
 		if !isReason(l.GetReason()) || len(out.Losses) == maxLosses {
 			continue

@@ -72,6 +72,8 @@ func TestAgentIsIntroduced(t *testing.T) {
 				Losses:    []Loss{{"map_full", 3, "packets"}},
 				Features:  []Feature{{"capture", "live", "tcx", "programs"}},
 				Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")},
+
+				CountedBytes: 1000, AccountedBytes: 999,
 			}
 			s := way.open(t, k, SenderConfig{Report: func() Report { return report }})
 			wiretest.Eventually(t, "report", func() bool { _, ok := k.lastReport(); return ok })

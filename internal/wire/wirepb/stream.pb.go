@@ -515,9 +515,12 @@ type Report struct {
 	// As Batch.dropped, up to now.
 	Dropped uint64 `protobuf:"varint,3,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	// The node's own addresses by which other nodes may know it, 4 or 16 bytes each.
-	Addresses     [][]byte `protobuf:"bytes,4,rep,name=addresses,proto3" json:"addresses,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Addresses [][]byte `protobuf:"bytes,4,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// Bytes that the watched interfaces counted, and those of them that records account for.
+	CountedBytes   uint64 `protobuf:"varint,5,opt,name=counted_bytes,json=countedBytes,proto3" json:"counted_bytes,omitempty"`
+	AccountedBytes uint64 `protobuf:"varint,6,opt,name=accounted_bytes,json=accountedBytes,proto3" json:"accounted_bytes,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Report) Reset() {
@@ -576,6 +579,20 @@ func (x *Report) GetAddresses() [][]byte {
 		return x.Addresses
 	}
 	return nil
+}
+
+func (x *Report) GetCountedBytes() uint64 {
+	if x != nil {
+		return x.CountedBytes
+	}
+	return 0
+}
+
+func (x *Report) GetAccountedBytes() uint64 {
+	if x != nil {
+		return x.AccountedBytes
+	}
+	return 0
 }
 
 // Loss counts, since the agent's start, what is missing in records or less exact.
@@ -847,12 +864,14 @@ const file_stream_proto_rawDesc = "" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x18\n" +
 	"\adataset\x18\x02 \x01(\tR\adataset\x12\x14\n" +
 	"\x05arrow\x18\x03 \x01(\fR\x05arrow\x12\x18\n" +
-	"\adropped\x18\x04 \x01(\x04R\adropped\"\xa1\x01\n" +
+	"\adropped\x18\x04 \x01(\x04R\adropped\"\xef\x01\n" +
 	"\x06Report\x12+\n" +
 	"\x06losses\x18\x01 \x03(\v2\x13.seine.wire.v1.LossR\x06losses\x122\n" +
 	"\bfeatures\x18\x02 \x03(\v2\x16.seine.wire.v1.FeatureR\bfeatures\x12\x18\n" +
 	"\adropped\x18\x03 \x01(\x04R\adropped\x12\x1c\n" +
-	"\taddresses\x18\x04 \x03(\fR\taddresses\"L\n" +
+	"\taddresses\x18\x04 \x03(\fR\taddresses\x12#\n" +
+	"\rcounted_bytes\x18\x05 \x01(\x04R\fcountedBytes\x12'\n" +
+	"\x0faccounted_bytes\x18\x06 \x01(\x04R\x0eaccountedBytes\"L\n" +
 	"\x04Loss\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x04R\x05count\x12\x16\n" +
