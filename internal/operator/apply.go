@@ -27,7 +27,7 @@ const managedLabel = "app.kubernetes.io/managed-by"
 
 // managed are the kinds of objects that the chart has: what of them is ours and not rendered any more is removed.
 var managed = []client.Object{
-	&appsv1.DaemonSet{}, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ServiceAccount{}, &corev1.Secret{}, &corev1.ConfigMap{},
+	&appsv1.DaemonSet{}, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.ServiceAccount{}, &corev1.Secret{},
 	&policyv1.PodDisruptionBudget{}, &networkingv1.NetworkPolicy{},
 	&rbacv1.ClusterRole{}, &rbacv1.ClusterRoleBinding{}, &rbacv1.Role{},
 }

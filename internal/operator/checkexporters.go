@@ -2,8 +2,10 @@ package operator
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +17,13 @@ var (
 	keyName    = regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`)
 	topicName  = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 	hostName   = regexp.MustCompile(`^[a-zA-Z0-9]([-a-zA-Z0-9._]{0,251}[a-zA-Z0-9.])?$`)
+)
+
+// Headers of OpenTelemetry, as the exporter takes them.
+var (
+	headerName  = regexp.MustCompile(`^[a-z0-9!#$%&'*+.^_|~-]+$`)
+	headerValue = regexp.MustCompile(`^[ -~]*$`)
+	ownHeaders  = regexp.MustCompile(`^(content-.*|grpc-.*|host|connection|te|transfer-encoding|user-agent)$`)
 )
 
 // reverseEnterprise is taken by the reverse elements of IPFIX.
@@ -31,7 +40,7 @@ func checkExporters(all []flowcollector.Exporter, namespace string, refuse func(
 		case e.Type == "IPFIX" && e.IPFIX != nil:
 			c.ipfix(at+".ipfix", e.IPFIX)
 		case e.Type == "OpenTelemetry" && e.OpenTelemetry != nil:
-			// Without effect so far.
+			c.openTelemetry(at+".openTelemetry", e.OpenTelemetry)
 		default:
 			refuse("%s.type: %s: want %s beside it", at, e.Type, exporterFields[e.Type])
 		}
@@ -68,6 +77,26 @@ func (c exporterCheck) ipfix(at string, x *flowcollector.IPFIXExporter) {
 	c.host(at, x.TargetHost)
 	if x.EnterpriseID != nil && *x.EnterpriseID == reverseEnterprise {
 		c.refuse("%s.enterpriseID: %d: want another: RFC 5103 has it for the reverse elements of IANA", at, reverseEnterprise)
+	}
+}
+
+func (c exporterCheck) openTelemetry(at string, o *flowcollector.OpenTelemetryExporter) {
+	c.host(at, o.TargetHost)
+	c.tls(at+".tls", o.TLS)
+	seen := make(map[string]bool)
+	for _, name := range slices.Sorted(maps.Keys(o.Headers)) {
+		lower := strings.ToLower(name)
+		switch {
+		case !headerName.MatchString(lower):
+			c.refuse("%s.headers: %q: want the name of a header: letters, digits and hyphens", at, name)
+		case ownHeaders.MatchString(lower):
+			c.refuse("%s.headers: %q: want another header: the protocol sets this one", at, name)
+		case seen[lower]:
+			c.refuse("%s.headers: %q: want it once, in whichever case", at, name)
+		case !headerValue.MatchString(o.Headers[name]): // Which may be a secret.
+			c.refuse("%s.headers: %q: want a value of printable ASCII", at, name)
+		}
+		seen[lower] = true
 	}
 }
 

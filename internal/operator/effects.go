@@ -63,7 +63,9 @@ var effects = []effect{
 	{"kafka", noKafka},
 	{"exporters", ""},
 	{"exporters.kafka.tls.caCert.certKey", "the key of who signs is nobody's business here"},
-	{"exporters.openTelemetry", notYet},
+	{"exporters.openTelemetry.fieldsMapping", "fields have the names that Seine gives them"},
+	{"exporters.openTelemetry.metrics", "the server has metrics at /metrics, for Prometheus"},
+	{"exporters.openTelemetry.tls.caCert.certKey", "the key of who signs is nobody's business here"},
 	{"networkPolicy", ""},
 	{"execution", ""},
 }

@@ -19,7 +19,10 @@ const (
 )
 
 // The ports of collectors, if none is given.
-const ipfixPort = 4739
+const (
+	ipfixPort         = 4739
+	openTelemetryPort = 4317
+)
 
 // mounts are the names of Secrets and ConfigMaps that exporters read files of.
 type mounts struct{ secrets, configMaps map[string]bool }
@@ -55,6 +58,8 @@ func exporterOf(e *flowcollector.Exporter, m *mounts) (kind string, config value
 		return "kafka", kafkaOf(e.Kafka, m)
 	case e.Type == "IPFIX" && e.IPFIX != nil:
 		return "ipfix", ipfixOf(e.IPFIX)
+	case e.Type == "OpenTelemetry" && e.OpenTelemetry != nil && hasLogs(e.OpenTelemetry):
+		return "otlp", openTelemetryOf(e.OpenTelemetry, m)
 	}
 	return "", nil
 }
@@ -94,6 +99,31 @@ func ipfixOf(x *flowcollector.IPFIXExporter) values {
 	if x.EnterpriseID != nil {
 		config["enterprise_id"] = *x.EnterpriseID
 	}
+	return config
+}
+
+// hasLogs says whether records go out as logs, which is all that there is.
+func hasLogs(o *flowcollector.OpenTelemetryExporter) bool {
+	return o.Logs == nil || o.Logs.Enable == nil || *o.Logs.Enable
+}
+
+func openTelemetryOf(o *flowcollector.OpenTelemetryExporter, m *mounts) values {
+	scheme := "http://"
+	if o.TLS != nil && o.TLS.Enable {
+		scheme = "https://"
+	}
+	config := values{"endpoint": scheme + hostPort(o.TargetHost, o.TargetPort, openTelemetryPort)}
+	if o.Protocol != "" {
+		config["protocol"] = o.Protocol
+	}
+	if len(o.Headers) > 0 {
+		headers := make(map[string]string)
+		for name, value := range o.Headers {
+			headers[strings.ToLower(name)] = value
+		}
+		config["headers"] = headers
+	}
+	config.setTLS(o.TLS, m)
 	return config
 }
 
@@ -159,6 +189,9 @@ func exportersWithout(all []flowcollector.Exporter) []string {
 		}
 		if k := e.Kafka; k != nil && e.Type == "Kafka" {
 			found = append(append(found, tlsWithout(at+"kafka.tls", k.TLS)...), saslWithout(at+"kafka.sasl", k.SASL)...)
+		}
+		if o := e.OpenTelemetry; o != nil && e.Type == "OpenTelemetry" {
+			found = append(found, tlsWithout(at+"openTelemetry.tls", o.TLS)...)
 		}
 	}
 	return found

@@ -2,6 +2,7 @@ package operator
 
 import (
 	gocmp "cmp"
+	"encoding/base64"
 	"maps"
 	"os"
 	"path"
@@ -34,8 +35,13 @@ func serverOf(t *testing.T, objects []*unstructured.Unstructured) (*appsv1.State
 			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &server); err != nil {
 				t.Fatal(err)
 			}
-		case "ConfigMap":
-			file, _, _ = unstructured.NestedString(o.Object, "data", "exporters.yaml")
+		case "Secret":
+			encoded, _, _ := unstructured.NestedString(o.Object, "data", "exporters.yaml")
+			decoded, err := base64.StdEncoding.DecodeString(encoded)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file += string(decoded)
 		}
 	}
 	return &server, file
@@ -59,8 +65,8 @@ func TestExporters(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := filesIn(all)
-	if len(files) != 5 {
-		t.Errorf("the exporters name files %q, want 5", files)
+	if len(files) != 6 {
+		t.Errorf("the exporters name files %q, want 6", files)
 	}
 	for _, name := range files {
 		if source := mounted(&server.Spec.Template.Spec, path.Dir(name)); source != path.Base(path.Dir(name)) {

@@ -40,8 +40,13 @@ var beside = map[string]map[string]any{
 		"exporters[].kafka.sasl.clientIDReference.type": "secret", "exporters[].kafka.sasl.clientIDReference.name": "s", "exporters[].kafka.sasl.clientIDReference.file": "f",
 		"exporters[].kafka.sasl.clientSecretReference.type": "secret", "exporters[].kafka.sasl.clientSecretReference.name": "s", "exporters[].kafka.sasl.clientSecretReference.file": "f",
 	},
-	"exporters[].ipfix.":         {"exporters[].type": "IPFIX", "exporters[].ipfix.targetHost": "collector"},
-	"exporters[].openTelemetry.": {"exporters[].type": "OpenTelemetry", "exporters[].openTelemetry.targetHost": "collector", "exporters[].openTelemetry.protocol": "grpc"},
+	"exporters[].ipfix.": {"exporters[].type": "IPFIX", "exporters[].ipfix.targetHost": "collector"},
+	"exporters[].openTelemetry.": {
+		"exporters[].type": "OpenTelemetry", "exporters[].openTelemetry.targetHost": "collector", "exporters[].openTelemetry.protocol": "grpc",
+	},
+	"exporters[].openTelemetry.tls.":          {"exporters[].openTelemetry.tls.enable": true},
+	"exporters[].openTelemetry.tls.caCert.":   keysOf("exporters[].openTelemetry.tls.caCert.", "certFile"),
+	"exporters[].openTelemetry.tls.userCert.": keysOf("exporters[].openTelemetry.tls.userCert.", "certFile", "certKey"),
 }
 
 // keysOf refers to keys of a Secret.
@@ -216,6 +221,7 @@ func TestWithoutEffect(t *testing.T) {
 		{kafkaWith(`tls: {enable: false, insecureSkipVerify: false, caCert: {namespace: ""}}`), ""},
 		{kafkaWith(`tls: {caCert: {type: secret, name: a, certFile: b}}`), "spec.exporters[0].kafka.tls: enable is not true"},
 		{kafkaWith(`tls: {enable: true, insecureSkipVerify: true, caCert: {type: secret, name: a, certFile: b}}`), "spec.exporters[0].kafka.tls.caCert: insecureSkipVerify is true"},
+		{`{exporters: [{type: OpenTelemetry, openTelemetry: {targetHost: a, tls: {userCert: {type: secret, name: a}}}}]}`, "spec.exporters[0].openTelemetry.tls: enable is not true"},
 		{kafkaWith(`sasl: {type: Disabled}`), ""},
 		{kafkaWith(`sasl: {clientIDReference: {type: secret, name: a, file: b}}`), "spec.exporters[0].kafka.sasl: type is neither"},
 	} {
