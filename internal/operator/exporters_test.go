@@ -20,6 +20,7 @@ import (
 
 	"github.com/seine-net/seine/deploy"
 	"github.com/seine-net/seine/internal/credential"
+	"github.com/seine-net/seine/internal/export"
 	"github.com/seine-net/seine/internal/export/ipfix"
 	"github.com/seine-net/seine/internal/export/kafka"
 )
@@ -59,6 +60,13 @@ func TestExporters(t *testing.T) {
 	}
 	if server.Spec.Template.Annotations["checksum/exporters"] == "" {
 		t.Error("pods would not be renewed with their exporters")
+	}
+	parsed, err := export.Parse([]byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x := parsed.Exporters[0].IPFIX; len(parsed.Exporters) != 3 || x == nil || *x.EnterpriseID != 4294967295 {
+		t.Errorf("the server reads %+v", parsed.Exporters)
 	}
 	var all any
 	if err := yaml.Unmarshal([]byte(file), &all); err != nil {
@@ -179,6 +187,7 @@ func TestSchemaOfExporters(t *testing.T) {
 		"kafka": {exporter["kafka"], kafka.Config{}},
 		"sasl":  {exporter["kafka"].Properties["sasl"], kafka.SASL{}},
 		"ipfix": {exporter["ipfix"], ipfix.Config{}},
+		"entry": {schema.Definitions["exporter"], export.Entry{}},
 		"tls":   {schema.Definitions["clientTLS"], credential.Client{}},
 	} {
 		if diff := cmp.Diff(members(reflect.TypeOf(c.config)), slices.Sorted(maps.Keys(c.part.Properties))); diff != "" {
