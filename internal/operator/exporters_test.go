@@ -23,6 +23,7 @@ import (
 	"github.com/seine-net/seine/internal/export"
 	"github.com/seine-net/seine/internal/export/ipfix"
 	"github.com/seine-net/seine/internal/export/kafka"
+	"github.com/seine-net/seine/internal/export/otlp"
 )
 
 // serverOf returns the server of rendered objects, and its file of exporters; "" if there is none.
@@ -187,6 +188,7 @@ func TestSchemaOfExporters(t *testing.T) {
 		"kafka": {exporter["kafka"], kafka.Config{}},
 		"sasl":  {exporter["kafka"].Properties["sasl"], kafka.SASL{}},
 		"ipfix": {exporter["ipfix"], ipfix.Config{}},
+		"otlp":  {exporter["otlp"], otlp.Config{}},
 		"entry": {schema.Definitions["exporter"], export.Entry{}},
 		"tls":   {schema.Definitions["clientTLS"], credential.Client{}},
 	} {
@@ -203,7 +205,7 @@ func members(of reflect.Type) []string {
 	var all []string
 	for _, f := range reflect.VisibleFields(of) {
 		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		if options != "inline" {
+		if options != "inline" && name != "-" {
 			all = append(all, gocmp.Or(name, strings.ToLower(f.Name)))
 		}
 	}
