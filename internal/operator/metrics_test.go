@@ -120,3 +120,21 @@ func TestMonitorSchema(t *testing.T) {
 	f(map[string]any{"serviceMonitor": map[string]any{"enable": true}}, "enable")
 	f(map[string]any{"serviceMonitor": map[string]any{"interval": "often"}}, "interval")
 }
+
+// TestMonitorRights gives the operator rights to the Prometheus operator's objects where its values ask for them alone.
+func TestMonitorRights(t *testing.T) {
+	f := func(metrics map[string]any, want bool) {
+		t.Helper()
+		all := renderedOf(t, map[string]any{"operator": map[string]any{"enabled": true, "values": map[string]any{"metrics": metrics}}})
+		text, err := yaml.Marshal(all["ClusterRole seine-operator"].Object)
+		if err != nil || strings.Contains(string(text), "monitoring.coreos.com") != want {
+			t.Errorf("%v: rights to monitoring.coreos.com %v, want %v (error %v)", metrics, !want, want, err)
+		}
+		if all["ServiceMonitor seine-server"] != nil {
+			t.Errorf("%v: a ServiceMonitor of a server that comes with a FlowCollector", metrics)
+		}
+	}
+	f(map[string]any{}, false)
+	f(map[string]any{"serviceMonitor": map[string]any{"enabled": true}}, true)
+	f(map[string]any{"rules": map[string]any{"enabled": true}}, true)
+}
