@@ -43,8 +43,10 @@ func TestOperator(t *testing.T) {
 // TestChart has the Helm chart alone, where kube-proxy writes nftables rules.
 func TestChart(t *testing.T) {
 	s := up(t, "nftables")
-	s.install("--set", "server.persistence.enabled=false,agent.hostCgroups=false")
+	s.install("--set", "server.persistence.enabled=false,agent.hostCgroups=false",
+		"--set-json", `server.exporters=[{"name":"away","ipfix":{"collector":"10.89.0.2:4739"}}]`)
 	s.checkTranslated()
+	s.checkExporter()
 	s.checkNoGroups()
 	s.checkNodes()
 	s.checkTenant("seine")
@@ -131,6 +133,18 @@ func (s *stage) checkQueries() {
 		out, _ := s.try("bin/kubectl-seine", "query", "--dataset", "dns", "--filter", `src.name == "client" && dns.name == "echo.demo.svc.cluster.local"`,
 			"--group-by", "src.namespace,src.name,src.process.name,src.process.container,dst.kind,dst.namespace,dst.name,backend.kind,backend.workload.kind,backend.workload.name", "--measure", "count()", "-o", "csv")
 		if !strings.Contains(out, want) {
+			return out
+		}
+		return ""
+	})
+}
+
+// checkExporter has the server read its exporters, and go on while the collector of one, on the control plane's host, is away.
+func (s *stage) checkExporter() {
+	s.t.Helper()
+	s.await("the exporter tells of its collector", func() string {
+		out, err := s.try("bin/kubectl-seine", "status")
+		if err != nil || !strings.Contains(out, "exporter: away is degraded: ipfix collector 10.89.0.2:4739 by tcp: dial tcp 10.89.0.2:4739: connect: connection refused") {
 			return out
 		}
 		return ""
