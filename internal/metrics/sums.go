@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
+
 	"github.com/seine-net/seine/internal/columns"
 	"github.com/seine-net/seine/internal/flow"
 )
@@ -11,7 +13,9 @@ import (
 // group is a grouping with its keys and the sums of its families.
 type group struct {
 	*grouping
-	keys     keys
+	keys keys
+	// order has the places of the labels by their names.
+	order    []int
 	fields   []*flow.Field
 	families []*sums
 	// wanted, slots and known are of one batch, texts and names of one key; their memory is kept for the next.
@@ -31,13 +35,15 @@ type sums struct {
 	known  map[string]int32
 	empty  int32
 	width  int
+	// own are the label with each of its values; none where there is no label.
+	own []*dto.LabelPair
 	// totals has the numbers of all places, one after the other. They stop at the largest number.
 	totals []int64
 	parts  []part
 }
 
 func newGroup(g *grouping, limit int) *group {
-	all := &group{grouping: g, keys: newKeys(limit, len(g.labels)), fields: fieldsOf(g.fields), known: make(map[tuple]int32)}
+	all := &group{grouping: g, keys: newKeys(limit, len(g.labels)), fields: fieldsOf(g.fields), known: make(map[tuple]int32), order: sortedByName(g.labels)}
 	for i := range families {
 		if families[i].by == g {
 			all.families = append(all.families, newSums(&families[i]))
@@ -56,6 +62,7 @@ func newSums(f *family) *sums {
 	}
 	for i, v := range f.allValues() {
 		s.known[v] = int32(i)
+		s.own = append(s.own, &dto.LabelPair{Name: &f.label.name, Value: new(v)})
 		if v == f.unknown && v != "" {
 			s.empty = int32(i)
 		}
@@ -189,9 +196,9 @@ func (g *group) expire(now time.Time) {
 
 // snapshot copies what changes with the next batch.
 func (g *group) snapshot() *group {
-	copied := &group{grouping: g.grouping, keys: keys{labels: slices.Clone(g.keys.labels)}}
+	copied := &group{grouping: g.grouping, order: g.order, keys: keys{labels: slices.Clone(g.keys.labels)}}
 	for _, f := range g.families {
-		copied.families = append(copied.families, &sums{family: f.family, width: f.width, totals: slices.Clone(f.totals)})
+		copied.families = append(copied.families, &sums{family: f.family, own: f.own, width: f.width, totals: slices.Clone(f.totals)})
 	}
 	return copied
 }
