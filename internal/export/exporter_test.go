@@ -3,7 +3,6 @@ package export
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -62,7 +61,7 @@ type stage struct {
 // newStage makes an exporter of the source's ports.
 func newStage(t *testing.T, target Target, filter string, queueBytes int64) *stage {
 	t.Helper()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	s, err := server.New(server.Config{Engine: nothing{}, Log: log})
 	if err != nil {
 		t.Fatal(err)

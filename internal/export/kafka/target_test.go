@@ -141,7 +141,7 @@ func TestRestart(t *testing.T) {
 	plan := newPlan(t, "flows")
 	target := open(t, &Config{Brokers: []string{address(port)}, Topic: "flows"}, plan)
 	var blocks []*query.Block
-	for i := range 12 {
+	for i := range 8 {
 		block := newBlock(t, plan, numbered(i*200, 200))
 		blocks = append(blocks, block)
 		if i%4 == 2 {
