@@ -218,8 +218,9 @@ func (t *Table) lookup(o *Observation) *connection {
 
 // fits tells whether c is a better home for an observation than d: tracked before untracked, then the one whose opening
 // packet it has, then the one whose own addresses these are rather than half translated ones (see Entry.faces), then the
-// one that was counted on this interface before, then by the lives that their sources told. An opening packet belongs to the entry born nearest to it; other packets to the
-// youngest that lived when the first of them passed, or where none did, to the one born nearest.
+// one of its zone whose opening packet came last before it, then the one that was counted on this interface before, then by
+// the lives that their sources told, which may be late. An opening packet belongs to the entry born nearest to it; other
+// packets to the youngest that lived when the first of them passed, or where none did, to the one born nearest.
 func (c *connection) fits(o *Observation, d *connection) bool {
 	if c.tracked != d.tracked {
 		return c.tracked
@@ -231,6 +232,9 @@ func (c *connection) fits(o *Observation, d *connection) bool {
 		return mine
 	}
 	opens := o.Opened[Up] || o.Opened[Down]
+	if mine, its := c.openedBefore(o.First), d.openedBefore(o.First); !opens && c.entry.Zone == d.entry.Zone && mine.precedes(its) != its.precedes(mine) {
+		return its.precedes(mine)
+	}
 	if mine, its := c.countedAt(o), d.countedAt(o); !opens && mine != its && c.lived(o.First) && d.lived(o.First) {
 		return mine
 	}
@@ -258,6 +262,29 @@ func (c *connection) sentOpening(o *Observation) bool {
 		}
 	}
 	return false
+}
+
+// opening is when a use opened, 0 where that is not known, and its sequence number.
+type opening struct {
+	at  flow.Time
+	isn uint32
+}
+
+// precedes tells whether two uses are known, and this one is the earlier.
+func (a opening) precedes(b opening) bool { return a.at != 0 && a.at < b.at && a.isn != b.isn }
+
+// openedBefore is the latest opening up to a time.
+func (c *connection) openedBefore(at flow.Time) (latest opening) {
+	if c.opened <= at {
+		latest = opening{c.opened, c.isn}
+	}
+	for s := range c.sightings.all() {
+		reversed, _ := c.against(s)
+		if opened, isn := c.opens(s, reversed); opened && s.First <= at && s.First > latest.at {
+			latest = opening{s.First, isn}
+		}
+	}
+	return latest
 }
 
 // mayBeUsedAgain tells whether the observation opens a use of the connection's tuple that may have an entry of its own: no
