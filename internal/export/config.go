@@ -88,6 +88,9 @@ func Parse(text []byte) (*File, error) {
 	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
 		return nil, explain(err)
 	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("file has a second document: want one, with all exporters")
+	}
 	if n := len(file.Exporters); n > maxExporters {
 		return nil, fmt.Errorf("exporters has %d entries, want at most %d", n, maxExporters)
 	}

@@ -63,7 +63,10 @@ func TestFile(t *testing.T) {
 func TestWrongFiles(t *testing.T) {
 	const kafka = `kafka: {brokers: ["127.0.0.1:1"], topic: flows}`
 	for _, c := range []struct{ text, want string }{
-		{"exporters: 7", "line 1: cannot unmarshal"},
+		{"exporters: 7", "line 1: the value `7` does not fit: want a list of exporters, such as {kafka:"},
+		{"- " + kafka, "line 1: the value does not fit: want members with their values"},
+		{"exporters: [{ipfix: {template_refresh: 5}}]", "line 1: the value `5` does not fit: want a time with its unit, such as 30s"},
+		{"exporters: []\n---\nexporters: [{" + kafka + "}]", "file has a second document: want one, with all exporters"},
 		{"exporters: [", "want exporters as YAML or JSON"},
 		{"exporter: []", "line 1: exporter is not known: want exporters"},
 		{"exporters:\n- filters: []", "line 2: filters is not known: want name, dataset, filter, fields, queue_mib, kafka, ipfix, otlp"},

@@ -69,7 +69,6 @@ func (e *Exporter) Run(ctx context.Context) {
 		if err != nil {
 			break
 		}
-		e.count(func(s *Status) { s.Lost += next.Lost })
 		e.export(sending, next.Rows)
 		next.Rows.Release()
 	}
@@ -82,9 +81,14 @@ func (e *Exporter) Run(ctx context.Context) {
 	}
 }
 
-// export sends the rows of a batch that the plan chooses.
+// export sends the rows of a batch that the plan chooses. Once the context has ended no target is asked: each might take
+// its time to say no, and there may be many blocks.
 func (e *Exporter) export(ctx context.Context, batch arrow.RecordBatch) {
 	e.rows = e.matcher.Match(e.rows[:0], batch)
+	if ctx.Err() != nil {
+		e.lose(len(e.rows))
+		return
+	}
 	for rows := range slices.Chunk(e.rows, blockRows) {
 		e.deliver(ctx, query.Rows(batch, rows, e.plan.Fields))
 	}
@@ -101,7 +105,7 @@ func (e *Exporter) deliver(ctx context.Context, block *query.Block) {
 		e.failed(err)
 		select {
 		case <-ctx.Done():
-			e.count(func(s *Status) { s.Lost += uint64(block.Rows) })
+			e.lose(block.Rows)
 			return
 		case <-time.After(wait):
 		}
@@ -128,6 +132,11 @@ func (e *Exporter) failed(err error) {
 		s.State, s.Detail = Degraded, err.Error()
 		s.Failures++
 	})
+}
+
+// lose counts rows that were not taken before the end; those without room the subscription counts.
+func (e *Exporter) lose(rows int) {
+	e.count(func(s *Status) { s.Lost += uint64(rows) })
 }
 
 func (e *Exporter) count(change func(*Status)) {

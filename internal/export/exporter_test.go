@@ -173,6 +173,7 @@ func TestExportLoses(t *testing.T) {
 		synctest.Wait()
 		s.ingest(5, 7) // Goes for the next one.
 		s.ingest(12, 9)
+		s.want(0, 0, 7, Degraded)
 		begin := time.Now()
 		s.stop()
 		s.want(0, 0, 5+7+9, Degraded)
@@ -197,5 +198,32 @@ func TestExportDrains(t *testing.T) {
 		synctest.Wait()
 		s.stop()
 		s.want(12, 0, 0, Live)
+	})
+}
+
+// hanging is a target that never answers, and needs five seconds to give up.
+type hanging struct{ noted }
+
+func (h *hanging) Send(ctx context.Context, _ *query.Block) (int, error) {
+	<-ctx.Done()
+	time.Sleep(5 * time.Second)
+	return 0, ctx.Err()
+}
+
+// TestExportEnds does not go through the whole queue with a target that hangs.
+func TestExportEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, &hanging{}, "", 1<<20)
+		for i := range 10 {
+			s.ingest(i, 2*blockRows/10)
+		}
+		s.ingest(0, 3*blockRows)
+		synctest.Wait()
+		begin := time.Now()
+		s.stop()
+		s.want(0, 0, 10*(2*blockRows/10)+3*blockRows, Degraded)
+		if took := time.Since(begin); took > drainTime+5*time.Second {
+			t.Errorf("ended after %v", took)
+		}
 	})
 }

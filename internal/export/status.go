@@ -32,10 +32,11 @@ type Status struct {
 
 // Status tells the present state.
 func (e *Exporter) Status() Status {
-	queued := uint64(e.subscription.Bytes())
+	queued, dropped := uint64(e.subscription.Bytes()), e.subscription.Lost()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.status
 	s.QueuedBytes = queued
+	s.Lost += dropped
 	return s
 }

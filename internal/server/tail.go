@@ -36,6 +36,8 @@ type Subscription struct {
 	bytes  int64
 	lost   uint64
 	closed bool
+	// dropped is what lost was in all.
+	dropped uint64
 }
 
 type sized struct {
@@ -139,6 +141,13 @@ func (sub *Subscription) Bytes() int64 {
 	return sub.bytes
 }
 
+// Lost is how many rows were dropped since the begin, those included that no delivery has told of yet.
+func (sub *Subscription) Lost() uint64 {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	return sub.dropped
+}
+
 // publish gives a batch to all who follow its dataset.
 func (t *tail) publish(dataset string, rows arrow.RecordBatch) {
 	t.mu.Lock()
@@ -170,6 +179,7 @@ func (sub *Subscription) push(next sized) (lost uint64) {
 		sub.drop()
 	}
 	sub.lost += lost
+	sub.dropped += lost
 	next.rows.Retain()
 	sub.queue = append(sub.queue, next)
 	sub.bytes += next.bytes
