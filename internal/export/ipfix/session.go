@@ -27,7 +27,13 @@ const (
 	udpPause = 2 * time.Millisecond
 )
 
-var errClosed = errors.New("collector closed the connection")
+// maxTalk bounds what is read of a collector, which by RFC 7011 sends nothing.
+const maxTalk = 64 << 10
+
+var (
+	errClosed = errors.New("collector closed the connection")
+	errTalks  = errors.New("collector sends data, as none of IPFIX does: another program may have its port")
+)
 
 // session is a connection to the collector.
 type session struct {
@@ -76,8 +82,13 @@ func plainOf(conn net.Conn) *net.TCPConn {
 // watch reads what a collector never sends, and so learns when it ends the connection.
 func (s *session) watch() {
 	s.ended = errClosed
-	if _, err := io.Copy(io.Discard, s.conn); err != nil {
+	n, err := io.Copy(io.Discard, io.LimitReader(s.conn, maxTalk))
+	switch {
+	case err != nil:
 		s.ended = fmt.Errorf("%w: %w", errClosed, err)
+	case n == maxTalk:
+		s.ended = errTalks
+		s.end()
 	}
 	close(s.gone)
 }

@@ -112,6 +112,22 @@ func TestTurnedAway(t *testing.T) {
 	}
 }
 
+// TestTalks does not read on and on what another program than a collector sends.
+func TestTalks(t *testing.T) {
+	c := collectTCP(t, nil, func(_ int, conn net.Conn) {
+		for {
+			if _, err := conn.Write(make([]byte, maxTalk/2)); err != nil {
+				return
+			}
+		}
+	})
+	p := plan(t)
+	err := firstError(t, open(t, &Config{Collector: c.address}, p), p)
+	if err == nil || !strings.Contains(err.Error(), "collector sends data") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // firstError sends until there is an error: on a busy machine a collector may take longer to turn a connection away than
 // the target waits.
 func firstError(t *testing.T, target *Target, p *query.Plan) (err error) {

@@ -25,6 +25,9 @@ const (
 	recordTries = 3
 	// linger is longer than it takes to hand a block to the client, so that batches are full.
 	linger = 100 * time.Millisecond
+	// maxAnswer bounds an answer of a broker, which has room made for it by the length that it says. Those to producers are
+	// small; the library wants it above what consumers fetch.
+	maxAnswer, maxFetch = 16 << 20, 8 << 20
 )
 
 // options are those of the client, but for the size of batches. They read the files that the configuration names.
@@ -40,6 +43,8 @@ func (c *Config) options(log *slog.Logger) ([]kgo.Opt, error) {
 		kgo.RetryTimeout(sendTime),
 		kgo.RequestTimeoutOverhead(dialTime),
 		kgo.MetadataMinAge(time.Second),
+		kgo.FetchMaxBytes(maxFetch),
+		kgo.BrokerMaxReadBytes(maxAnswer),
 		kgo.DisableClientMetrics(), // Brokers may ask clients to report on themselves.
 	}, acks[c.Acks]...)
 	dial, err := c.dialer(log)

@@ -143,7 +143,9 @@ func (t *Target) explain(ctx context.Context, cause error) error {
 	}
 	asking, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
-	if err := t.client.Ping(asking); err != nil {
+	if err := t.client.Ping(asking); asking.Err() != nil {
+		return fmt.Errorf("%s: no broker answers", where)
+	} else if err != nil {
 		return fmt.Errorf("%s: %w", where, withHint(err))
 	}
 	return fmt.Errorf("%s: no acknowledgement within %v", where, sendTime)

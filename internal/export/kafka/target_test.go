@@ -295,6 +295,31 @@ func TestTopicTakesLess(t *testing.T) {
 	}
 }
 
+// TestGiantAnswer makes no room for an answer of as many bytes as a broker likes to say.
+func TestGiantAnswer(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write([]byte{0x05, 0, 0, 0}) // 80 MiB, of which nothing comes.
+		}
+	}()
+	plan := newPlan(t, "flows")
+	target := open(t, &Config{Brokers: []string{l.Addr().String()}, Topic: "flows"}, plan)
+	_, err = target.Send(t.Context(), newBlock(t, plan, numbered(0, 1)))
+	if err == nil || !strings.Contains(err.Error(), "invalid large response size 83886080") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestInvalid refuses what the broker calls invalid, and retries all else that it says.
 func TestInvalid(t *testing.T) {
 	t.Parallel()

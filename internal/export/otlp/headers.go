@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/seine-net/seine/internal/credential"
 )
@@ -52,3 +53,14 @@ func (h *headers) each(set func(name, value string)) {
 
 // areSecret says whether some of them are not for everybody's eyes.
 func (h *headers) areSecret() bool { return h.token != nil || len(h.secrets) > 0 }
+
+// hide leaves the secrets out of a text in which a collector may have repeated them.
+func (h *headers) hide(text string) string {
+	for _, secret := range h.secrets {
+		text = strings.ReplaceAll(text, secret.Value(), "(secret)")
+	}
+	if h.token != nil {
+		text = strings.ReplaceAll(text, h.token.Value(), "(secret)")
+	}
+	return text
+}

@@ -29,6 +29,7 @@ type Target struct {
 	config    *Config
 	log       *slog.Logger
 	encoder   *encoder
+	headers   *headers
 	transport transport
 	now       func() time.Time
 
@@ -56,7 +57,7 @@ func Open(c *Config, plan *query.Plan, log *slog.Logger) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Target{config: c, log: log, encoder: newEncoder(plan, c.Version), now: time.Now, maxBytes: c.MaxMessageBytes}
+	t := &Target{config: c, log: log, encoder: newEncoder(plan, c.Version), headers: h, now: time.Now, maxBytes: c.MaxMessageBytes}
 	if t.transport, err = c.open(endpoint, h, log); err != nil {
 		return nil, err
 	}
@@ -108,9 +109,13 @@ func (t *Target) sendPart(ctx context.Context, rows *query.Block) error {
 	}
 	sending, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
-	switch a := t.transport.send(sending, request); {
+	a := t.transport.send(sending, request)
+	a.message = t.headers.hide(a.message)
+	switch {
 	case ctx.Err() != nil && a.fate != taken:
 		return ctx.Err()
+	case a.fate == later && sending.Err() != nil:
+		return fmt.Errorf("no answer within %v: %s", sendTime, a.message)
 	case a.fate == later:
 		t.until = t.now().Add(min(a.wait, maxWait))
 		return fmt.Errorf("%s", a.message)

@@ -405,9 +405,9 @@ func TestTLSAndSecrets(t *testing.T) {
 				return nil, nil
 			}
 			if protocol == httpProtocol {
-				return nil, &refusal{status: 401, kind: "text/plain", body: "who are you?"}
+				return nil, &refusal{status: 401, kind: "text/plain", body: "who are you? " + a.headers.Get("Authorization") + a.headers.Get("X-Api-Key")}
 			}
-			return nil, status.Error(codes.Unauthenticated, "who are you?")
+			return nil, status.Error(codes.Unauthenticated, "who are you? "+a.headers.Get("Authorization"))
 		})
 		plan := newPlan(t, "flows")
 		var logged bytes.Buffer
