@@ -35,11 +35,20 @@ func newSentence(at places, dataset string) *sentence {
 	}
 }
 
+// append writes control characters, which names may have that came in packets, as spaces: a sentence is one line.
 func (s *sentence) append(dst []byte, b *query.Block, row int) []byte {
+	begin := len(dst)
 	if s.query {
-		return s.appendQuery(dst, b, row)
+		dst = s.appendQuery(dst, b, row)
+	} else {
+		dst = s.appendFlow(dst, b, row)
 	}
-	return s.appendFlow(dst, b, row)
+	for i := begin; i < len(dst); i++ {
+		if dst[i] < ' ' || dst[i] == 0x7f {
+			dst[i] = ' '
+		}
+	}
+	return dst
 }
 
 func (s *sentence) appendFlow(dst []byte, b *query.Block, row int) []byte {

@@ -461,6 +461,19 @@ func TestRedirect(t *testing.T) {
 	wantPorts(t, other, 0)
 }
 
+// TestOneLine has no name break the sentence about a row, or speak to a terminal.
+func TestOneLine(t *testing.T) {
+	c, config := start(t, grpcProtocol)
+	plan := newPlan(t, "flows")
+	records := numbered(0, 1)
+	records[0].Src.Name = "pod\n\x1b[31mé\x7f"
+	send(t, open(t, config, plan), newBlock(t, plan, records))
+	got, _ := c.records()
+	if text := got[0].GetBody().GetStringValue(); strings.ContainsAny(text, "\n\x1b\x7f") || !strings.Contains(text, "pod  [31mé ") {
+		t.Errorf("got %q", text)
+	}
+}
+
 // TestUncompressed sends without gzip.
 func TestUncompressed(t *testing.T) {
 	for _, protocol := range []string{grpcProtocol, httpProtocol} {
