@@ -61,6 +61,13 @@ var nameForm = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 //
 // The error of one that makes no sense says where, and what would be accepted.
 func ReadFile(path string) (*File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // A pipe that nobody writes to would hold up the start.
+		return nil, fmt.Errorf("%s: want a regular file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

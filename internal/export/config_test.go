@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/seine-net/seine/internal/server"
 )
 
@@ -94,5 +96,18 @@ func TestWrongFiles(t *testing.T) {
 	}
 	if file, err := Parse([]byte("# nothing yet\n")); err != nil || len(file.Exporters) != 0 {
 		t.Errorf("a file of comments gives %v", err)
+	}
+}
+
+// TestNoRegularFile refuses what could be waited for without end.
+func TestNoRegularFile(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pipe, t.TempDir()} {
+		if _, err := ReadFile(path); err == nil || !strings.Contains(err.Error(), path+": want a regular file") {
+			t.Errorf("%s gives %v", path, err)
+		}
 	}
 }

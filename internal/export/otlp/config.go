@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/seine-net/seine/internal/credential"
@@ -96,7 +97,7 @@ func checkChoice(member, value string, of ...string) error {
 // endpoint returns the endpoint with its path. A URL's user and query may be secrets, so errors do not show them.
 func (c *Config) endpoint() (*url.URL, error) {
 	parsed, err := url.Parse(c.Endpoint)
-	if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Hostname() == "" || parsed.Port() == "" {
+	if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Hostname() == "" || !isPort(parsed.Port()) {
 		return nil, fmt.Errorf("endpoint: %q is no address: want http://host:port or https://host:port, such as https://otel.example:4317", withoutQuery(c.Endpoint))
 	}
 	if parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "" {
@@ -111,6 +112,11 @@ func (c *Config) endpoint() (*url.URL, error) {
 		return nil, fmt.Errorf("tls: endpoint %q is without TLS: want one that begins with https://", c.Endpoint)
 	}
 	return parsed, nil
+}
+
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }
 
 // withoutQuery shows an endpoint that is none.

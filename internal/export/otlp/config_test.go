@@ -36,6 +36,7 @@ func TestConfigErrors(t *testing.T) {
 	const wantEndpoint = " is no address: want http://host:port or https://host:port, such as https://otel.example:4317"
 	f("", `endpoint: ""`+wantEndpoint)
 	f("endpoint: 'otel:4317'", `endpoint: "otel:4317"`+wantEndpoint)
+	f("endpoint: 'https://otel:99999'", `endpoint: "https://otel:99999"`+wantEndpoint)
 	f("endpoint: 'https://otel'", `endpoint: "https://otel"`+wantEndpoint)
 	f("endpoint: 'https://:4317'", `endpoint: "https://:4317"`+wantEndpoint)
 	f("endpoint: 'grpc://otel:4317'", `endpoint: "grpc://otel:4317"`+wantEndpoint)

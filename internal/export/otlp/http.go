@@ -106,12 +106,15 @@ func cause(err error) error {
 // answerOfHTTP follows "Failures" and "Throttling" of OTLP/HTTP.
 func answerOfHTTP(response *http.Response, body []byte, now time.Time) answer {
 	status := response.StatusCode
-	isProtobuf := strings.HasPrefix(response.Header.Get("Content-Type"), protobufType)
-	if status >= 200 && status < 300 {
-		if !isProtobuf {
-			return answer{fate: taken}
-		}
+	media := response.Header.Get("Content-Type")
+	isProtobuf := strings.HasPrefix(media, protobufType)
+	switch isSuccess := status >= 200 && status < 300; {
+	case isSuccess && isProtobuf:
 		return parseResponse(body)
+	case isSuccess && strings.HasPrefix(media, "text/html"): // A page to log in, say: whoever has it took no records.
+		return answer{fate: later, message: response.Status + " with a web page: want a collector of OTLP there"}
+	case isSuccess:
+		return answer{fate: taken}
 	}
 	text := words(body)
 	if isProtobuf {

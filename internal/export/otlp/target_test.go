@@ -461,6 +461,19 @@ func TestRedirect(t *testing.T) {
 	wantPorts(t, other, 0)
 }
 
+// TestWebPage takes a page, such as one to log in, for no collector, though it comes with 200: the rows stay.
+func TestWebPage(t *testing.T) {
+	target, block, c, _, err := ask(t, httpProtocol, 2, func(arrived) (*collectorpb.ExportLogsServiceResponse, error) {
+		return nil, &refusal{status: 200, kind: "text/html; charset=utf-8", body: "<html>Log in</html>"}
+	})
+	if err == nil || !strings.Contains(err.Error(), "200 OK with a web page: want a collector of OTLP there") {
+		t.Fatalf("got %v", err)
+	}
+	c.judgeBy(nil)
+	send(t, target, block)
+	wantPorts(t, c, 2)
+}
+
 // TestOneLine has no name break the sentence about a row, or speak to a terminal.
 func TestOneLine(t *testing.T) {
 	c, config := start(t, grpcProtocol)

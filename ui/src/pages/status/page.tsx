@@ -244,12 +244,15 @@ const states: Record<string, string> = {
   failed: "critical",
 };
 
+/** Exporters of the same process are told in a panel of their own. */
+const isAgents = (f: Feature) => !f.name.startsWith("exporter ");
+
 function Features({ agent }: { agent: AgentStatus }) {
   const losses = (agent.losses ?? []).filter((l) => l.count > 0);
   return (
     <Panel title={agent.node} sub="what this agent can do, by which means">
       <ul className="features">
-        {(agent.features ?? []).map((f: Feature) => (
+        {(agent.features ?? []).filter(isAgents).map((f: Feature) => (
           <li key={f.name}>
             <span className={`tag ${states[f.state] ?? "warning"}`}>{f.state}</span>
             <strong>{f.name}</strong>
