@@ -29,6 +29,9 @@ export GOFLAGS     := $(strip $(GOFLAGS) -trimpath -buildvcs=false)
 ROOT := bpf|cmd/seine|internal/(agent|capture|demo|nat/ctnetlink|store/local/diskfull|testkit)
 UNIT := $$($(GO) list ./... | grep -vE '^$(MODULE)/($(ROOT))(/|$$)')
 REAL := $$($(GO) list ./... | grep -E '^$(MODULE)/($(ROOT))(/|$$)')
+# Packages that start no goroutine and share nothing between them: the race detector has nothing to find there.
+ALONE := internal/(cost|enrich|flow|health|nat|process)
+RACE  := $$(printf '%s\n' $(UNIT) | grep -vE '^$(MODULE)/($(ALONE))$$')
 
 LINT  := $(GO) tool -modfile=tools/go.mod golangci-lint
 BPF_C  = $(wildcard bpf/*.[ch] bpf/*/*.[ch])
@@ -95,8 +98,8 @@ test: root setup-test ## every test (root)
 test-unit: setup-build ## the tests that need no root
 	$(TEST) $(UNIT)
 
-race: setup-test ## the same under the race detector
-	CGO_ENABLED=1 $(TEST) -race $(UNIT)
+race: setup-test ## the same under the race detector, where goroutines share anything
+	CGO_ENABLED=1 $(TEST) -race $(RACE)
 
 lint: setup-test ## check style, import rules, licence headers and modules
 	$(LINT) run ./...
