@@ -167,7 +167,17 @@ func (s *healthStage) dump(port uint16) {
 	}
 }
 
-// serves wants the test's own process at the ends.
+// awaitRTT waits until records tell of round trips to a port: an emulated processor may be late with an interval.
+func (s *healthStage) awaitRTT(port uint16) uint32 {
+	for deadline := time.Now().Add(testkit.IOTimeout); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if rtt := s.account(port).rtt; rtt != 0 {
+			return rtt
+		}
+	}
+	return 0
+}
+
+// wantOwners wants the test's own process at the ends.
 func (s *healthStage) wantOwners(a *account, client, server bool) {
 	s.t.Helper()
 	for _, end := range []struct {

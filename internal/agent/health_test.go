@@ -37,7 +37,8 @@ func TestHealthHealthy(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(700 * time.Millisecond)
-			truth, rtt := socketRTT(t, socketText(s.client, 8001)), s.account(8001).rtt
+			rtt := s.awaitRTT(8001)
+			truth := socketRTT(t, socketText(s.client, 8001))
 			if err := testkit.Finish(conn); err != nil {
 				t.Fatal(err)
 			}
