@@ -13,7 +13,7 @@ type Connections interface {
 }
 
 // recordBlock is the number of records that are given on at a time, which bounds their memory.
-const recordBlock = 2048
+const recordBlock = 4096
 
 // Finish ends an interval at a time and gives the records of all exchanges that are over to the sink, in blocks that
 // are valid during the call. With last set, those that still wait are given up. The error is the sink's; after it the

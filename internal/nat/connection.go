@@ -1,42 +1,39 @@
 package nat
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/seine-net/seine/internal/flow"
 )
 
-// connection is what the table remembers of one connection across intervals, and what it was told of it in the present one.
-// There are many of them, so the order of members leaves no room between.
+// connection is what the table remembers of one connection across intervals, and what it gathers in the present one.
 type connection struct {
 	entry Entry
-	// isn is the sequence number of the use that opened is of.
-	isn uint32
 	// tracked tells that entry is conntrack's; else it holds the packets' own endpoints, client first once known.
 	tracked    bool
 	orientedBy flow.Orientation
+	// start and end bound the conntrack entry's life where its source told; zero is unknown.
+	start, end flow.Time
 	// dying tells that the entry is known from dropped packets alone: see learnDying. It stays for what the client's socket
 	// tells later, so that end does not make it over.
 	dying bool
 	// pinned tells that the entry's source will also tell its end: until then it is only forgotten where the table is
 	// full, as some entries end untold (those from before the first listener, where nf_conntrack_events is 2).
 	pinned bool
-	// entered tells of each direction whether its packets come in by enteredAt: see countOnce.
-	entered [2]bool
-	// ended tells which sides of TCP have said that they are done.
-	ended [2]bool
-	// start and end bound the conntrack entry's life where its source told; zero is unknown.
-	start, end flow.Time
-	// opened is when the youngest use of earlier intervals opened: the same packet on another interface opens nothing. Zero
-	// is never.
-	opened flow.Time
 	// chosen is where the connection's counters come from; zero until that was chosen.
-	chosen, enteredAt place
-	// seen is the last interval in which a packet came.
-	seen uint64
-	// sightings and facts are those of the present interval.
-	sightings chain[Observation]
-	facts     chain[Fact]
+	chosen place
+	// entered tells of each direction whether its packets come in by enteredAt: see countOnce.
+	entered   [2]bool
+	enteredAt place
+	// seen is the last interval in which a packet came; ended tells which sides of TCP have said that they are done.
+	seen  uint64
+	ended [2]bool
+	uses  []use
+	// opened is when the youngest use of earlier intervals opened, isn its sequence number: the same packet on another
+	// interface opens nothing. Zero is never.
+	opened flow.Time
+	isn    uint32
 	// owners are the processes at the client's and the server's end, as far as sockets told.
 	owners [2]*flow.Process
 	// stash holds a use that the chosen interface did not see: see Table.choose.
@@ -61,8 +58,7 @@ type use struct {
 	// acked is when the handshake's last ACK passed first, 0 where it was not seen.
 	acked      flow.Time
 	interfaces []interfaceCounts
-	// health is nil where no fact told of the use, see known and noted: of most nothing is.
-	health *health
+	health     health
 }
 
 // place is an interface, and whether the packets there bore the addresses that the client sent.
@@ -183,25 +179,37 @@ func (u *use) merge(o *use) {
 		c := &o.interfaces[i]
 		u.at(c.place).add(&c.counts, &c.marks, false)
 	}
-	if o.health != nil {
-		u.noted().merge(o.health)
-	}
+	u.health.merge(&o.health)
 }
 
-// copy returns a use that shares no memory with u.
-func (u *use) copy() *use {
-	c := *u
-	c.interfaces = slices.Clone(u.interfaces)
-	if u.health != nil {
-		h := *u.health
-		h.drops = slices.Clone(h.drops)
-		c.health = &h
+// useFor returns the use that an observation belongs to, a new one if need be.
+func (c *connection) useFor(o *Observation, opened bool, isn uint32, firstDir Dir) *use {
+	for i := range c.uses {
+		if c.uses[i].same(o.Proto, o.ICMPType, o.ICMPCode, opened, isn) {
+			return &c.uses[i]
+		}
 	}
-	return &c
+	u := c.nextUse()
+	*u = use{
+		isn: isn, opened: opened, isError: o.QuotedProto != 0, proto: o.Proto, icmpType: o.ICMPType, icmpCode: o.ICMPCode,
+		sampling: o.Sampling, first: o.First, last: o.Last, firstDir: firstDir, interfaces: u.interfaces[:0],
+	}
+	return u
 }
 
-// opens tells whether an observation opens a use of the connection, and with which sequence number.
-func (c *connection) opens(o *Observation, reversed bool) (opened bool, isn uint32) {
+// nextUse makes room for a use, with the memory of one from an earlier interval if there is any.
+func (c *connection) nextUse() *use {
+	if n := len(c.uses); n < cap(c.uses) {
+		c.uses = c.uses[:n+1]
+	} else {
+		c.uses = append(c.uses, use{})
+	}
+	return &c.uses[len(c.uses)-1]
+}
+
+// add gathers an observation of the connection.
+func (c *connection) add(o *Observation) {
+	reversed, dialed := c.against(o)
 	opener := Up
 	if reversed {
 		opener = Down
@@ -209,7 +217,11 @@ func (c *connection) opens(o *Observation, reversed bool) (opened bool, isn uint
 	if !o.Opened[opener] && o.Opened[opener.other()] && !c.tracked {
 		opener = opener.other()
 	}
-	return o.Opened[opener], o.ISN[opener]
+	firstDir := o.FirstDir
+	if reversed {
+		firstDir = firstDir.other()
+	}
+	c.useFor(o, o.Opened[opener], o.ISN[opener], firstDir).add(o, reversed, dialed)
 }
 
 // against tells how an observation lies against the connection: whether its Low end is the server's, and whether it
@@ -254,3 +266,49 @@ func (c *connection) noteEnd(u *use) {
 
 // isOver tells whether no more packets are to come, but for stragglers.
 func (c *connection) isOver() bool { return c.end != 0 && !c.dying || c.ended == [2]bool{true, true} }
+
+// settle joins the uses without an opening packet to the one they belong to: a tuple's use in this interval began at
+// an earlier one, or its opening packet was seen on another interface only. Then it puts the uses in their order: what a
+// new one chooses must not count for those before it.
+func (c *connection) settle() {
+	for i := 0; i < len(c.uses); i++ {
+		loose := &c.uses[i]
+		if loose.opened {
+			continue
+		}
+		if j := c.opening(loose); j >= 0 {
+			c.uses[j].merge(loose)
+			c.uses = slices.Delete(c.uses, i, i+1)
+			i--
+		}
+	}
+	slices.SortStableFunc(c.uses, func(a, b use) int { return cmp.Compare(a.first, b.first) })
+}
+
+// opening finds the opened use that a loose one belongs to: the latest that opened before it, else the first that
+// overlaps it; -1 where it lies before all, as the end of a connection from an earlier interval does.
+func (c *connection) opening(loose *use) int {
+	best := -1
+	for i := range c.uses {
+		u := &c.uses[i]
+		if !u.opened || u.proto != loose.proto || u.icmpType != loose.icmpType || u.icmpCode != loose.icmpCode {
+			continue
+		}
+		if u.first > loose.last {
+			continue
+		}
+		if best < 0 || u.opensNearer(&c.uses[best], loose.first) {
+			best = i
+		}
+	}
+	return best
+}
+
+// opensNearer tells whether a use opened nearer to a time than another: before it and latest, else after it and first.
+func (u *use) opensNearer(o *use, at flow.Time) bool {
+	before := u.first <= at
+	if before != (o.first <= at) {
+		return before
+	}
+	return (u.first > o.first) == before
+}

@@ -15,5 +15,5 @@ func (t *Table) Describe(proto flow.Proto, src, dst Point, at flow.Time, index u
 			c.owners = known.owners
 		}
 	}
-	return t.record(&present{connection: c}, &use{proto: proto, first: at, last: at, sampling: 1}, &interfaceCounts{place: place{index: index}})
+	return t.record(c, &use{proto: proto, first: at, last: at, sampling: 1}, &interfaceCounts{place: place{index: index}})
 }

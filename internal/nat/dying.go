@@ -38,8 +38,8 @@ func (c *connection) confirm() {
 // to another backend, and all belong to the entry that has the packets of this interval.
 func (t *Table) twinOf(c *connection, f *Fact) *connection {
 	e := &c.entry
-	for twin := range t.byFace.of(faceOf(e.OrigSrc, e.OrigDst, e.Proto)) {
-		if twin.entry.Zone == e.Zone && t.build(twin).useOf(f) != nil {
+	for twin := range t.byFace[faceOf(e.OrigSrc, e.OrigDst, e.Proto)].all() {
+		if twin.entry.Zone == e.Zone && twin.useOf(f) != nil {
 			return twin
 		}
 	}

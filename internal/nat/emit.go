@@ -8,29 +8,22 @@ import (
 )
 
 // recordBlock is the number of records that are given on at a time, which bounds their memory.
-const recordBlock = 2048
+const recordBlock = 4096
 
 // Finish ends an interval that the flow map was swapped at the time given for, and gives its records to the sink, in
 // blocks that are valid during the call; the last may be empty. With last set nothing waits for a further interval.
 // After an error of the sink, which is returned, the rest of the interval's records is lost.
 func (t *Table) Finish(end flow.Time, last bool, sink func([]flow.Record) error) error {
 	t.join(end, last)
+	for _, c := range t.active {
+		c.settle()
+	}
 	t.joinFacts(end, last)
 	t.assignListens(last)
-	err := t.tell(sink)
-	t.clear()
-	t.interval++
-	t.forget()
-	t.forgetDatagrams(end)
-	return err
-}
-
-// tell gives the records of all connections of the interval to the sink.
-func (t *Table) tell(sink func([]flow.Record) error) (err error) {
+	var err error
 	for _, c := range t.active {
-		t.emit(t.build(c))
-		c.sightings.clear()
-		c.facts.clear()
+		t.records = t.emit(c, t.records)
+		c.uses = c.uses[:0]
 		if len(t.records) >= recordBlock && err == nil {
 			err = t.give(sink)
 		}
@@ -38,24 +31,12 @@ func (t *Table) tell(sink func([]flow.Record) error) (err error) {
 	if err == nil {
 		err = t.give(sink)
 	}
-	return err
-}
-
-// clear forgets what the interval was told, but for what waits for the next.
-func (t *Table) clear() {
 	clear(t.active)
 	t.active = t.active[:0]
-	clear(t.turned)
-	used := len(t.resolved.blocks) + len(t.held.blocks) + len(t.pending.blocks)
-	t.resolved.keep(nil)
-	t.held.keep(nil)
-	t.pending.keep(t.young)
-	t.pool.trim(used)
-	t.stats.Held += uint64(t.pending.used)
-	t.held, t.pending = t.pending, t.held
-	clear(t.young)
-	t.young = t.young[:0]
-	t.facts = slices.DeleteFunc(t.facts, func(f link[Fact]) bool { return !f.value.waits })
+	t.interval++
+	t.forget()
+	t.forgetDatagrams(end)
+	return err
 }
 
 func (t *Table) give(sink func([]flow.Record) error) error {
@@ -70,81 +51,85 @@ func (t *Table) give(sink func([]flow.Record) error) error {
 // that was seen in time on one interface waits on none; but not what was seen behind a translation, which is one
 // connection's alone.
 func (t *Table) join(end flow.Time, last bool) {
-	var disputed []*sighting
-	house := func(s *sighting) {
-		if c, sole := t.byFace.only(s.value.face()); sole {
-			t.house(s, c)
+	var disputed, young []*Observation
+	house := func(o *Observation) {
+		if s := t.byFace[o.face()]; len(s.more) == 0 {
+			t.house(o, s.first)
 		} else {
-			disputed = append(disputed, s)
+			disputed = append(disputed, o)
 		}
 	}
-	for s := range t.held.all() {
-		house(s)
+	for o := range t.held.all() {
+		house(o)
 	}
-	for s := range t.pending.all() {
-		o := &s.value
+	for o := range t.pending.all() {
 		if last || o.First <= end-t.config.Hold {
-			house(s)
+			house(o)
 		} else if c := t.lookup(o); c.translates(o) && !c.mayBeUsedAgain(o) {
-			t.gather(c, s)
+			t.gather(c, o)
 		} else {
-			t.young = append(t.young, s)
+			young = append(young, o)
 		}
 	}
-	for _, s := range disputed {
-		t.house(s, t.lookup(&s.value))
+	for _, o := range disputed {
+		t.house(o, t.lookup(o))
 	}
-	t.young = slices.DeleteFunc(t.young, t.welcome)
+	t.held.clear()
+	for _, o := range young {
+		t.welcome(o)
+	}
+	t.pending.clear()
 }
 
 // welcome gathers a young observation where its connection is known; else it waits an interval. That may also be where its
 // tuple's last use is known alone.
-func (t *Table) welcome(s *sighting) bool {
-	c := t.lookup(&s.value)
-	if c == nil || c.mayBeUsedAgain(&s.value) {
-		return false
+func (t *Table) welcome(o *Observation) {
+	if c := t.lookup(o); c != nil && !c.mayBeUsedAgain(o) {
+		t.gather(c, o)
+		return
 	}
-	t.gather(c, s)
-	return true
+	t.held.add(o)
+	t.stats.Held++
 }
 
 // house gathers an observation in its connection, an untracked one where none is known.
-func (t *Table) house(s *sighting, c *connection) {
+func (t *Table) house(o *Observation, c *connection) {
 	if c == nil {
-		c = t.track(&s.value)
+		c = t.track(o)
 	}
-	t.gather(c, s)
+	t.gather(c, o)
 }
 
-// emit makes the records of a connection: one for each use of its tuple.
-func (t *Table) emit(p *present) {
-	for i := range p.uses {
-		u := &p.uses[i]
-		if !p.tracked {
-			p.orient(u)
+// emit appends the records of a connection: one for each use of its tuple.
+func (t *Table) emit(c *connection, to []flow.Record) []flow.Record {
+	for i := range c.uses {
+		u := &c.uses[i]
+		if !c.tracked {
+			c.orient(u)
 		}
-		p.noteEnd(u)
+		c.noteEnd(u)
 		if len(u.interfaces) == 0 {
-			t.records = append(t.records, t.record(p, u, &interfaceCounts{}))
+			to = append(to, t.record(c, u, &interfaceCounts{}))
 			continue
 		}
-		counts := t.choose(p.connection, u)
+		counts := t.choose(c, u)
 		if counts != nil && !u.isError {
-			p.countOnce(counts)
+			c.countOnce(counts)
 		}
 		if counts == nil || counts.packets() == 0 {
 			continue
 		}
-		t.records = append(t.records, t.record(p, u, counts))
+		to = append(to, t.record(c, u, counts))
 	}
-	p.remember()
+	c.remember()
+	return to
 }
 
 // remember keeps how the youngest use opened for the next interval.
-func (p *present) remember() {
-	for i := range p.uses {
-		if u := &p.uses[i]; u.opened && u.first >= p.opened {
-			p.opened, p.isn = u.first, u.isn
+func (c *connection) remember() {
+	for i := range c.uses {
+		if u := &c.uses[i]; u.opened && u.first >= c.opened {
+			c.opened, c.isn = u.first, u.isn
 		}
 	}
 }
@@ -171,7 +156,9 @@ func (t *Table) choose(c *connection, u *use) *interfaceCounts {
 		return k
 	}
 	if c.stash == nil && !c.isNew(u) && best.packets() <= straddling {
-		c.stash = u.copy()
+		kept := *u
+		kept.interfaces = slices.Clone(u.interfaces)
+		c.stash = &kept
 		return nil
 	}
 	if c.stash != nil {
@@ -227,8 +214,8 @@ func (c *connection) dialed() Point  { return c.entry.OrigDst }
 func (c *connection) backend() Point { return c.entry.ReplySrc }
 func (c *connection) snat() Point    { return c.entry.ReplyDst }
 
-func (t *Table) record(p *present, u *use, k *interfaceCounts) flow.Record {
-	c, fwd, rev := p.connection, Up, Down
+func (t *Table) record(c *connection, u *use, k *interfaceCounts) flow.Record {
+	fwd, rev := Up, Down
 	r := flow.Record{
 		Start: u.first, End: u.last, Proto: u.proto,
 		NAT: c.entry.nat(), Zone: c.entry.Zone, NATSource: c.entry.Source, OrientedBy: c.orientedBy,
@@ -241,8 +228,8 @@ func (t *Table) record(p *present, u *use, k *interfaceCounts) flow.Record {
 	r.SNAT = c.snat().AddrPort()
 	if !u.isError {
 		t.tellOwners(c, u, &r)
-		u.known().tell(&r)
-		p.tellPackets(u, k, &r)
+		u.health.tell(&r)
+		c.tellPackets(u, k, &r)
 	}
 	if u.proto == flow.ICMPv4 || u.proto == flow.ICMPv6 {
 		r.ICMP = flow.ICMP{Type: u.icmpType, Code: u.icmpCode}
@@ -294,18 +281,19 @@ func (t *Table) forget() {
 	if full {
 		idle = 1
 	}
-	for _, s := range t.byFace.slots {
+	for f, s := range t.byFace {
 		for c := range s.all() {
 			if (!c.pinned || full) && c.seen+idle < t.interval || c.isOver() && c.seen+2 < t.interval {
-				t.drop(c, full)
+				t.drop(f, c, full)
 			}
 		}
 	}
 }
 
-func (t *Table) drop(c *connection, full bool) {
-	for f := range c.entry.distinctFaces {
-		t.byFace.unlink(f, c)
+func (t *Table) drop(f face, c *connection, full bool) {
+	t.unlink(f, c)
+	if f != faceOf(c.entry.OrigSrc, c.entry.OrigDst, c.entry.Proto) {
+		return
 	}
 	t.count--
 	if full {

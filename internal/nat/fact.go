@@ -34,8 +34,6 @@ type Fact struct {
 	// Alone asks for a record even where no packet of the connection was counted in the interval, as of a connect whose
 	// SYNs were dropped on their way out.
 	Alone bool
-	// waits tells that no packets were found that it is about, and that these may come in the next interval.
-	waits bool
 }
 
 // Socket is what the socket at one end of a connection tells.
@@ -80,7 +78,7 @@ func (t *Table) AddFacts(batch []Fact) {
 			t.stats.FactsForeign++
 		default:
 			t.learnDying(&batch[i])
-			t.facts = append(t.facts, link[Fact]{value: batch[i]})
+			t.facts = append(t.facts, batch[i])
 		}
 	}
 }
@@ -108,48 +106,32 @@ func (t *Table) isOurs(f *Fact) bool {
 	return pod != 0
 }
 
-// joinFacts gives each fact to its connection.
+// joinFacts gives each fact to its connection. One without, that may be about packets after the flow map's swap or
+// about a connection that still waits for its translation, waits for the next interval.
 func (t *Table) joinFacts(end flow.Time, last bool) {
-	if t.youngFact = end - max(t.config.Hold, 0); last {
-		t.youngFact = math.MaxInt64
-	}
+	waiting := t.facts[:0]
 	for i := range t.facts {
-		l := &t.facts[i]
-		c := t.connectionOf(&l.value)
-		if l.value.waits = c == nil && l.value.Last > t.youngFact; l.value.waits {
-			continue
-		}
-		if c == nil && l.value.Alone {
-			c = t.track(l.value.observation())
-		}
-		if c != nil {
-			t.activate(c)
-			c.facts.add(l)
+		f := &t.facts[i]
+		c := t.connectionOf(f)
+		switch u := c.useOf(f); {
+		case u != nil:
+			c.learn(u, f)
+		case !last && f.Last > end-max(t.config.Hold, 0):
+			waiting = append(waiting, *f)
+		case f.Alone:
+			t.tellAlone(c, f)
+		case c != nil:
+			c.meet(f)
 		}
 	}
-}
-
-// apply adds a fact to the use that it is about. Where there is none, it may be about packets after the flow map's swap or
-// about a connection that still waits for its translation: then it waits for the next interval.
-func (t *Table) apply(p *present, f *Fact) {
-	u := p.useOf(f)
-	f.waits = u == nil && f.Last > t.youngFact
-	switch {
-	case u != nil:
-		p.learn(u, f)
-	case f.waits:
-	case f.Alone:
-		p.seen = t.interval
-		p.learn(p.begin(use{proto: f.Proto, sampling: 1, first: f.Last, last: f.Last}), f)
-	default:
-		p.meet(f)
-	}
+	clear(t.facts[len(waiting):])
+	t.facts = waiting
 }
 
 // connectionOf finds the connection that a fact is about, nil where none is known.
 func (t *Table) connectionOf(f *Fact) *connection {
 	c := t.lookup(f.observation())
-	if c != nil && c.dying && t.build(c).useOf(f) == nil {
+	if c != nil && c.dying && c.useOf(f) == nil {
 		return t.twinOf(c, f)
 	}
 	return c
@@ -158,6 +140,20 @@ func (t *Table) connectionOf(f *Fact) *connection {
 // observation is what an interface would have told of the fact's packets, had it counted any.
 func (f *Fact) observation() *Observation {
 	return &Observation{Low: f.Src, High: f.Dst, Proto: f.Proto, First: f.First, Last: f.Last}
+}
+
+// tellAlone makes a use without packets for a fact. c may be nil.
+func (t *Table) tellAlone(c *connection, f *Fact) {
+	if c == nil {
+		c = t.track(f.observation())
+	}
+	if len(c.uses) == 0 {
+		t.active = append(t.active, c)
+	}
+	c.seen = t.interval
+	u := c.nextUse()
+	*u = use{proto: f.Proto, sampling: 1, first: f.Last, last: f.Last, interfaces: u.interfaces[:0]}
+	c.learn(u, f)
 }
 
 // apart is how far the times of a fact and of its packets may lie apart: of a socket that is established by the last
@@ -173,10 +169,13 @@ func (f *Fact) isOf(u *use) bool {
 
 // useOf returns the use of the tuple that a fact is about, nil where there was none in this interval: for a socket the
 // one that began nearest to it, else the latest that began before.
-func (p *present) useOf(f *Fact) *use {
+func (c *connection) useOf(f *Fact) *use {
+	if c == nil {
+		return nil
+	}
 	var best *use
-	for i := range p.uses {
-		u := &p.uses[i]
+	for i := range c.uses {
+		u := &c.uses[i]
 		switch {
 		case u.isError || !f.isOf(u):
 		case best == nil,
@@ -199,7 +198,7 @@ func (c *connection) endOf(f *Fact) Dir {
 // learn adds a fact to a use of the connection.
 func (c *connection) learn(u *use, f *Fact) {
 	at := c.endOf(f)
-	h := u.noted()
+	h := &u.health
 	h.faults[at] = h.faults[at].Plus(f.Sent)
 	h.faults[at.other()] = h.faults[at.other()].Plus(f.Received)
 	if f.Drop != nil {
@@ -238,7 +237,7 @@ func (t *Table) tellOwners(c *connection, u *use, r *flow.Record) {
 	case c.isNew(u):
 		c.owners = [2]*flow.Process{}
 	}
-	for d, p := range u.known().owners {
+	for d, p := range u.health.owners {
 		if p != nil {
 			c.owners[d] = p
 		}
@@ -262,25 +261,6 @@ type health struct {
 	listenDrops uint32
 	// drops counts dropped packets by why and where.
 	drops []dropCount
-}
-
-// unknown is the health of a use that no fact told of. It is not written to.
-var unknown health
-
-// known is what facts told of the use, to be read.
-func (u *use) known() *health {
-	if u.health == nil {
-		return &unknown
-	}
-	return u.health
-}
-
-// noted is what facts told of the use, to be added to.
-func (u *use) noted() *health {
-	if u.health == nil {
-		u.health = &health{}
-	}
-	return u.health
 }
 
 type dropCount struct {
@@ -337,13 +317,13 @@ func (h *health) merge(o *health) {
 
 // tellPackets adds what the packets themselves tell. Sockets tell the same resets: also of packets that were not
 // counted, as of sampled ones.
-func (p *present) tellPackets(u *use, k *interfaceCounts, r *flow.Record) {
+func (c *connection) tellPackets(u *use, k *interfaceCounts, r *flow.Record) {
 	if u.proto != flow.TCP {
 		return
 	}
 	up, down := k.marked(Up), k.marked(Down)
 	r.FwdFaults.ZeroWindows, r.RevFaults.ZeroWindows = uint64(up.ZeroWindows), uint64(down.ZeroWindows)
-	told := &u.known().resets
+	told := &u.health.resets
 	byClient, byServer := max(up.Resets, told[Up][Up], told[Down][Up]), max(down.Resets, told[Up][Down], told[Down][Down])
 	r.TCP.Resets = byClient + byServer
 	if byClient > 0 {
@@ -352,14 +332,14 @@ func (p *present) tellPackets(u *use, k *interfaceCounts, r *flow.Record) {
 	if byServer > 0 {
 		r.TCP.ResetBy |= flow.ResetByServer
 	}
-	if opened := p.openedAt(u); u.acked > opened && opened != 0 {
+	if opened := c.openedAt(u); u.acked > opened && opened != 0 {
 		r.TCP.Handshake = uint32(min((u.acked-opened)/1000, math.MaxUint32))
 	}
 	switch {
 	case r.TCP.Connect != 0 && r.TCP.Connect != flow.ConnectAborted:
 	case u.acked != 0:
 		r.TCP.Connect = flow.ConnectOK
-	case (u.opened || r.TCP.Connect == flow.ConnectAborted) && p.isUnreachable():
+	case (u.opened || r.TCP.Connect == flow.ConnectAborted) && c.isUnreachable():
 		r.TCP.Connect = flow.ConnectUnreachable
 	case u.opened && down.Resets > 0 && u.flags[Down]&flow.SYN == 0:
 		r.TCP.Connect = flow.ConnectRefused
@@ -373,9 +353,9 @@ const (
 )
 
 // isUnreachable tells whether an ICMP error in the interval said that the connection's packets do not arrive.
-func (p *present) isUnreachable() bool {
-	for i := range p.uses {
-		u := &p.uses[i]
+func (c *connection) isUnreachable() bool {
+	for i := range c.uses {
+		u := &c.uses[i]
 		if u.isError && (u.proto == flow.ICMPv4 && u.icmpType == unreachableV4 || u.proto == flow.ICMPv6 && u.icmpType == unreachableV6) {
 			return true
 		}

@@ -31,22 +31,22 @@ func (s *script) remembers(want int) *script {
 // all of its faces, none under others.
 func checkIndex(t *testing.T, table *Table) {
 	t.Helper()
-	under := make(map[*connection]map[uint64]bool)
-	for hash, s := range table.byFace.slots {
+	under := make(map[*connection]map[face]bool)
+	for f, s := range table.byFace {
 		for c := range s.all() {
 			if under[c] == nil {
-				under[c] = make(map[uint64]bool)
+				under[c] = make(map[face]bool)
 			}
-			under[c][hash] = true
+			under[c][f] = true
 		}
 	}
 	if len(under) != table.count {
 		t.Errorf("the index leads to %d connections, the table counts %d", len(under), table.count)
 	}
 	for c, got := range under {
-		want := make(map[uint64]bool)
+		want := make(map[face]bool)
 		for _, f := range c.entry.faces() {
-			want[table.byFace.hash(f)] = true
+			want[f] = true
 		}
 		if !maps.Equal(want, got) {
 			t.Errorf("%+v is under %v, want %v", c.entry, got, want)
@@ -168,7 +168,7 @@ func TestChurn(t *testing.T) {
 		if n := table.Stats().Connections; n > limit+perInterval {
 			t.Fatalf("interval %d: %d connections, want at most %d and the active %d", k, n, limit, perInterval)
 		}
-		if n := len(table.byFace.slots); n > 3*(limit+perInterval) {
+		if n := len(table.byFace); n > 3*(limit+perInterval) {
 			t.Fatalf("interval %d: %d faces", k, n)
 		}
 	}

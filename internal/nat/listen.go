@@ -63,7 +63,7 @@ func (t *Table) assignListen(f *Fact) {
 	for _, halfOpen := range []bool{false, true} {
 		for _, c := range t.active {
 			if f.TurnedAway > 0 && t.listensFor(f, c) {
-				f.TurnedAway -= t.turnAway(t.build(c), f.TurnedAway, halfOpen)
+				f.TurnedAway -= c.turnAway(f.TurnedAway, halfOpen)
 			}
 		}
 	}
@@ -86,25 +86,18 @@ func (t *Table) listensFor(f *Fact, c *connection) bool {
 	return ok
 }
 
-// turnedAway is how many segments of a use a listener turned away.
-type turnedAway struct {
-	use      int
-	segments uint32
-}
-
-// turnAway notes at most limit segments of the connection that were turned away, and returns how many.
-func (t *Table) turnAway(p *present, limit uint32, halfOpen bool) (n uint32) {
-	for i := range p.uses {
-		u := &p.uses[i]
+// turnAway adds at most limit segments that were turned away to the connection, and returns how many.
+func (c *connection) turnAway(limit uint32, halfOpen bool) (n uint32) {
+	for i := range c.uses {
+		u := &c.uses[i]
 		answered := u.flags[Down]&flow.SYN != 0
 		if u.isError || u.flags[Down]&flow.RST != 0 || u.flags[Up]&flow.SYN == 0 && !answered ||
-			answered != halfOpen || u.known().sockets[Down] != nil {
+			answered != halfOpen || u.health.sockets[Down] != nil {
 			continue
 		}
-		if one := min(limit-n, u.sentUp()); one > 0 {
-			t.turned[p.connection] = append(t.turned[p.connection], turnedAway{i, one})
-			n += one
-		}
+		one := min(limit-n, u.sentUp())
+		u.health.listenDrops += one
+		n += one
 	}
 	return n
 }

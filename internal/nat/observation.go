@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
-	"slices"
 
 	"github.com/seine-net/seine/internal/flow"
 )
@@ -148,16 +147,6 @@ func (e *Entry) faces() [3]face {
 		faceOf(e.OrigSrc, e.OrigDst, e.Proto),
 		faceOf(e.ReplyDst, e.ReplySrc, e.Proto),
 		faceOf(e.OrigSrc, e.ReplySrc, e.Proto),
-	}
-}
-
-// distinctFaces yields each of the faces once.
-func (e *Entry) distinctFaces(yield func(face) bool) {
-	faces := e.faces()
-	for i, f := range faces {
-		if !slices.Contains(faces[:i], f) && !yield(f) {
-			return
-		}
 	}
 }
 

@@ -7,8 +7,7 @@ const ephemeral = 32768
 
 // orient tells client from server where conntrack does not, by the best evidence there is or was: who opened, else
 // the ports, else who spoke first. It turns the connection and its use so that the client is Up.
-func (p *present) orient(u *use) {
-	c := p.connection
+func (c *connection) orient(u *use) {
 	by, clientUp := c.evidence(u)
 	if c.orientedBy != 0 && c.orientedBy <= by {
 		by, clientUp = c.orientedBy, true
@@ -21,8 +20,8 @@ func (p *present) orient(u *use) {
 	e.OrigSrc, e.OrigDst, e.ReplySrc, e.ReplyDst = e.OrigDst, e.OrigSrc, e.ReplyDst, e.ReplySrc
 	c.entered[0], c.entered[1] = c.entered[1], c.entered[0]
 	c.owners[0], c.owners[1] = c.owners[1], c.owners[0]
-	for i := range p.uses {
-		p.uses[i].turn()
+	for i := range c.uses {
+		c.uses[i].turn()
 	}
 	if c.stash != nil {
 		c.stash.turn()
@@ -34,9 +33,7 @@ func (u *use) turn() {
 	u.flags[0], u.flags[1] = u.flags[1], u.flags[0]
 	u.openedBy[0], u.openedBy[1] = u.openedBy[1], u.openedBy[0]
 	u.firstDir = u.firstDir.other()
-	if u.health != nil {
-		u.health.turn()
-	}
+	u.health.turn()
 	for i := range u.interfaces {
 		k := &u.interfaces[i]
 		k.counts[0], k.counts[1] = k.counts[1], k.counts[0]

@@ -59,28 +59,27 @@ type Stats struct {
 // Table joins observations and translations to connections. It is not safe for concurrent use.
 type Table struct {
 	config   Config
-	byFace   index
+	byFace   map[face]slot
 	count    int
 	interval uint64
 	active   []*connection
-	// pending are the interval's observations without an entry, held those of the one before that still wait, and resolved
-	// those whose entry came with them. Young are those of pending that wait for the next interval.
-	pending, held, resolved waiting
-	young                   []*sighting
-	pool                    pool
-	// facts are the interval's, and those of the one before that still wait; those after youngFact may wait for the next.
-	facts     []link[Fact]
-	youngFact flow.Time
+	// pending are the interval's observations without an entry, held those of the one before that still wait.
+	pending, held waiting
+	// facts are the interval's, and those of the one before that still wait.
+	facts []Fact
 	// listens are the interval's facts of listening sockets.
 	listens []listening
 	spaces  spaces
-	// turned are the segments that listeners turned away.
-	turned  map[*connection][]turnedAway
-	present present
 	// datagrams are the sockets of UDP.
 	datagrams datagrams
 	records   []flow.Record
 	stats     Stats
+}
+
+// slot holds the connections of a face: more than one where a tuple was used again or lies in several zones.
+type slot struct {
+	first *connection
+	more  []*connection
 }
 
 // NewTable returns an empty table.
@@ -94,12 +93,7 @@ func NewTable(c Config) *Table {
 	if c.Hold == 0 {
 		c.Hold = 200e6
 	}
-	t := &Table{
-		config: c, byFace: newIndex(), spaces: make(spaces), turned: make(map[*connection][]turnedAway),
-		datagrams: datagrams{bySpeech: make(map[speech][]datagram)},
-	}
-	t.pending.pool, t.held.pool, t.resolved.pool = &t.pool, &t.pool, &t.pool
-	return t
+	return &Table{config: c, byFace: make(map[face]slot), spaces: make(spaces), datagrams: datagrams{bySpeech: make(map[speech][]datagram)}}
 }
 
 // Stats returns the counters.
@@ -154,13 +148,14 @@ func (t *Table) Add(batch []Observation) {
 			c = t.insert(o.Entry)
 		}
 		c.confirm()
-		t.gather(c, t.resolved.add(o))
+		t.gather(c, o)
 	}
 }
 
 // find returns the tracked connection of an entry.
 func (t *Table) find(e *Entry) *connection {
-	for c := range t.byFace.of(faceOf(e.OrigSrc, e.OrigDst, e.Proto)) {
+	s := t.byFace[faceOf(e.OrigSrc, e.OrigDst, e.Proto)]
+	for c := range s.all() {
 		if c.tracked && c.entry.same(e) {
 			return c
 		}
@@ -172,9 +167,13 @@ func (t *Table) find(e *Entry) *connection {
 // becomes part of it.
 func (t *Table) insert(e *Entry) *connection {
 	c := &connection{entry: *e, tracked: true, orientedBy: flow.ByConntrack, seen: t.interval}
-	for f := range e.distinctFaces {
+	faces := e.faces()
+	for i, f := range faces {
+		if i > 0 && f == faces[0] || i > 1 && f == faces[1] {
+			continue
+		}
 		t.absorb(f)
-		t.byFace.link(f, c)
+		t.link(f, c)
 	}
 	t.count++
 	return c
@@ -182,33 +181,72 @@ func (t *Table) insert(e *Entry) *connection {
 
 // absorb forgets the untracked connection of a face that turns out to be tracked.
 func (t *Table) absorb(f face) {
-	for c := range t.byFace.of(f) {
-		if !c.tracked && c.sightings.isEmpty() {
-			t.byFace.unlink(f, c)
+	s := t.byFace[f]
+	for c := range s.all() {
+		if !c.tracked && len(c.uses) == 0 {
+			t.unlink(f, c)
 			t.count--
 			return
 		}
 	}
 }
 
-// gather adds an observation to a connection and the connection to the interval's.
-func (t *Table) gather(c *connection, s *sighting) {
-	t.activate(c)
-	c.seen = t.interval
-	c.sightings.add(s)
+func (t *Table) link(f face, c *connection) {
+	s := t.byFace[f]
+	if s.first == nil {
+		s.first = c
+	} else {
+		s.more = append(s.more, c)
+	}
+	t.byFace[f] = s
 }
 
-// activate makes a connection one of the interval's.
-func (t *Table) activate(c *connection) {
-	if c.sightings.isEmpty() && c.facts.isEmpty() {
+func (t *Table) unlink(f face, c *connection) {
+	s := t.byFace[f]
+	var kept slot
+	for k := range s.all() {
+		if k == c {
+			continue
+		}
+		if kept.first == nil {
+			kept.first = k
+		} else {
+			kept.more = append(kept.more, k)
+		}
+	}
+	if kept.first == nil {
+		delete(t.byFace, f)
+	} else {
+		t.byFace[f] = kept
+	}
+}
+
+func (s slot) all() func(yield func(*connection) bool) {
+	return func(yield func(*connection) bool) {
+		if s.first == nil || !yield(s.first) {
+			return
+		}
+		for _, c := range s.more {
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// gather adds an observation to a connection and the connection to the interval's.
+func (t *Table) gather(c *connection, o *Observation) {
+	if len(c.uses) == 0 {
 		t.active = append(t.active, c)
 	}
+	c.seen = t.interval
+	c.add(o)
 }
 
 // lookup finds the connection of an observation that the kernel side did not resolve.
 func (t *Table) lookup(o *Observation) *connection {
 	var best *connection
-	for c := range t.byFace.of(o.face()) {
+	for c := range t.byFace[o.face()].all() {
 		if best == nil || c.fits(o, best) {
 			best = c
 		}
@@ -218,9 +256,8 @@ func (t *Table) lookup(o *Observation) *connection {
 
 // fits tells whether c is a better home for an observation than d: tracked before untracked, then the one whose opening
 // packet it has, then the one whose own addresses these are rather than half translated ones (see Entry.faces), then the
-// one of its zone whose opening packet came last before it, then the one that was counted on this interface before, then by
-// the lives that their sources told, which may be late. An opening packet belongs to the entry born nearest to it; other
-// packets to the youngest that lived when the first of them passed, or where none did, to the one born nearest.
+// one that was counted on this interface before, then by the lives that their sources told. An opening packet belongs to the entry born nearest to it; other packets to the
+// youngest that lived when the first of them passed, or where none did, to the one born nearest.
 func (c *connection) fits(o *Observation, d *connection) bool {
 	if c.tracked != d.tracked {
 		return c.tracked
@@ -232,9 +269,6 @@ func (c *connection) fits(o *Observation, d *connection) bool {
 		return mine
 	}
 	opens := o.Opened[Up] || o.Opened[Down]
-	if mine, its := c.openedBefore(o.First), d.openedBefore(o.First); !opens && c.entry.Zone == d.entry.Zone && mine.precedes(its) != its.precedes(mine) {
-		return its.precedes(mine)
-	}
 	if mine, its := c.countedAt(o), d.countedAt(o); !opens && mine != its && c.lived(o.First) && d.lived(o.First) {
 		return mine
 	}
@@ -251,40 +285,13 @@ func (c *connection) lived(at flow.Time) bool {
 
 // sentOpening tells whether the observation's opening packet was seen of the connection elsewhere in the interval.
 func (c *connection) sentOpening(o *Observation) bool {
-	if !o.Opened[Up] && !o.Opened[Down] {
-		return false
-	}
-	for s := range c.sightings.all() {
-		reversed, _ := c.against(s)
-		opened, isn := c.opens(s, reversed)
-		if opened && (o.Opened[Up] && o.ISN[Up] == isn || o.Opened[Down] && o.ISN[Down] == isn) {
+	for i := range c.uses {
+		u := &c.uses[i]
+		if u.opened && (o.Opened[Up] && o.ISN[Up] == u.isn || o.Opened[Down] && o.ISN[Down] == u.isn) {
 			return true
 		}
 	}
 	return false
-}
-
-// opening is when a use opened, 0 where that is not known, and its sequence number.
-type opening struct {
-	at  flow.Time
-	isn uint32
-}
-
-// precedes tells whether two uses are known, and this one is the earlier.
-func (a opening) precedes(b opening) bool { return a.at != 0 && a.at < b.at && a.isn != b.isn }
-
-// openedBefore is the latest opening up to a time.
-func (c *connection) openedBefore(at flow.Time) (latest opening) {
-	if c.opened <= at {
-		latest = opening{c.opened, c.isn}
-	}
-	for s := range c.sightings.all() {
-		reversed, _ := c.against(s)
-		if opened, isn := c.opens(s, reversed); opened && s.First <= at && s.First > latest.at {
-			latest = opening{s.First, isn}
-		}
-	}
-	return latest
 }
 
 // mayBeUsedAgain tells whether the observation opens a use of the connection's tuple that may have an entry of its own: no
@@ -297,14 +304,13 @@ func (c *connection) mayBeUsedAgain(o *Observation) bool {
 	if c.start != 0 && (c.translates(o) || distance(c.start, o.First) <= apart) {
 		return false
 	}
-	for s := range c.sightings.all() {
-		reversed, _ := c.against(s)
-		if opened, _ := c.opens(s, reversed); !opened {
+	for i := range c.uses {
+		if !c.uses[i].opened {
 			return false
 		}
 	}
 	again := o.Opened[Up] && o.ISN[Up] == c.isn || o.Opened[Down] && o.ISN[Down] == c.isn
-	return c.opened != 0 && !again || !c.sightings.isEmpty()
+	return c.opened != 0 && !again || len(c.uses) > 0
 }
 
 // translates tells whether an observation bears the connection's addresses behind its translation, which are seldom another
@@ -335,7 +341,7 @@ func (t *Table) track(o *Observation) *connection {
 	c := &connection{seen: t.interval, entry: Entry{
 		Proto: proto, OrigSrc: src, OrigDst: dst, ReplySrc: dst, ReplyDst: src,
 	}}
-	t.byFace.link(faceOf(src, dst, proto), c)
+	t.link(faceOf(src, dst, proto), c)
 	t.count++
 	return c
 }
@@ -351,8 +357,7 @@ type Question struct {
 func (t *Table) Unresolved(limit int) (questions []Question, more int) {
 	asked := make(map[face]bool)
 	for _, list := range []*waiting{&t.held, &t.pending} {
-		for s := range list.all() {
-			o := &s.value
+		for o := range list.all() {
 			f := faceOf(o.Low, o.High, o.Proto)
 			if !o.canBeAsked() || asked[f] {
 				continue

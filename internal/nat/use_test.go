@@ -42,22 +42,6 @@ func TestReuseWithAnotherBackendWithinAnInterval(t *testing.T) {
 	f("told with a delay", learnt(toBackend).born(101), learnt(toBackend).died(203), learnt(toOther).born(302))
 }
 
-// TestReuseToldLate has the flow map swapped after the second use's handshake, and conntrack's events come after the packets
-// that they are about.
-func TestReuseToldLate(t *testing.T) {
-	permute([]event{
-		learnt(toBackend).born(-899).died(20), learnt(toOther).born(21),
-		seen(client, service).on(vethC).sent(6).got(5).at(1, 9), seen(client, otherBackend).sent(6).got(5).at(1, 9),
-	}, func(order []event) {
-		s := play(t, host{})
-		s.with(learnt(toBackend).born(101),
-			seen(client, service).on(vethC).sent(8).got(6).syn(1).at(100, 200), seen(client, backend).sent(8).got(6).syn(1).at(100, 200),
-			seen(client, service).on(vethC).sent(2).got(1).syn(2).at(990, 991), seen(client, otherBackend).sent(2).got(1).syn(2).at(990, 991))
-		s.gives(dnatLine + "8/6 vethC dnat conntrack")
-		s.with(order...).gives(otherLine + "8/6 vethC dnat conntrack")
-	})
-}
-
 func TestReuseWithAnotherBackendAcrossIntervals(t *testing.T) {
 	s := play(t, host{})
 	s.with(learnt(toBackend).born(100),
@@ -169,7 +153,7 @@ func TestUses(t *testing.T) {
 }
 
 // permute calls f with every order of the sights.
-func permute[T any](sights []T, f func([]T)) {
+func permute(sights []sight, f func([]sight)) {
 	var visit func(n int)
 	visit = func(n int) {
 		if n == len(sights) {

@@ -2,76 +2,39 @@ package nat
 
 import "iter"
 
-// sighting is an observation that is kept until its interval's end, linked to those of the same connection.
-type sighting = link[Observation]
+// waitingBlock is the number of observations allocated at a time.
+const waitingBlock = 4096
 
-// waiting holds observations. Its memory comes in blocks and is used again, as copying it to larger and larger pieces would
-// make several times as much garbage.
+// waiting holds observations for which no connection is known yet. Its memory grows by blocks and is used again, as
+// copying it to larger and larger pieces would make several times as much garbage.
 type waiting struct {
-	pool   *pool
-	blocks []*block
+	blocks [][]Observation
 	used   int
 }
 
-// block is the memory that is allocated at a time.
-type block [4096]sighting
-
-// add keeps an observation, but not its entry.
-func (w *waiting) add(o *Observation) *sighting {
-	if w.used == len(w.blocks)*len(block{}) {
-		w.blocks = append(w.blocks, w.pool.take())
+func (w *waiting) add(o *Observation) {
+	block, at := w.used/waitingBlock, w.used%waitingBlock
+	if block == len(w.blocks) {
+		w.blocks = append(w.blocks, make([]Observation, waitingBlock))
 	}
-	s := w.at(w.used)
-	s.value = *o
-	s.value.Entry = nil
+	w.blocks[block][at] = *o
 	w.used++
-	return s
 }
 
-// at is the place of the i-th observation.
-func (w *waiting) at(i int) *sighting { return &w.blocks[i/len(block{})][i%len(block{})] }
-
 // all yields the observations in the order in which they were added.
-func (w *waiting) all() iter.Seq[*sighting] {
-	return func(yield func(*sighting) bool) {
+func (w *waiting) all() iter.Seq[*Observation] {
+	return func(yield func(*Observation) bool) {
 		for i := range w.used {
-			if !yield(w.at(i)) {
+			if !yield(&w.blocks[i/waitingBlock][i%waitingBlock]) {
 				return
 			}
 		}
 	}
 }
 
-// keep forgets all but some, which are in the order in which they were added. These move up.
-func (w *waiting) keep(some []*sighting) {
-	for i, s := range some {
-		w.at(i).value = s.value
-	}
-	w.used = len(some)
-	blocks := (w.used + len(block{}) - 1) / len(block{})
-	w.pool.spare = append(w.pool.spare, w.blocks[blocks:]...)
-	clear(w.blocks[blocks:])
-	w.blocks = w.blocks[:blocks]
-}
-
-// pool has the blocks that nothing is in.
-type pool struct{ spare []*block }
-
-func (p *pool) take() *block {
-	last := len(p.spare) - 1
-	if last < 0 {
-		return new(block)
-	}
-	b := p.spare[last]
-	p.spare[last], p.spare = nil, p.spare[:last]
-	return b
-}
-
-// trim gives back a quarter of the blocks that are more than some: a burst seldom comes alone.
-func (p *pool) trim(some int) {
-	keep := max(some, len(p.spare)*3/4)
-	if keep < len(p.spare) {
-		clear(p.spare[keep:])
-		p.spare = p.spare[:keep]
-	}
+// clear forgets the observations and gives back the memory of those that were not there for long.
+func (w *waiting) clear() {
+	keep := (w.used + waitingBlock - 1) / waitingBlock
+	clear(w.blocks[keep:])
+	w.blocks, w.used = w.blocks[:keep], 0
 }
