@@ -320,7 +320,8 @@ func (d *drops) read() (grown []growth, err error) {
 	return grown, nil
 }
 
-// take deletes an entry, and reads for the last time what it grew to: a retransmission may be dropped just then. Before Linux 5.14 that takes two calls.
+// take deletes an entry, and reads for the last time what it grew to: a retransmission may be dropped just then. Before
+// Linux 5.14 that takes two calls.
 func (d *drops) take(key bpf.DropKey, last *bpf.DropValue) {
 	m := d.objects.SeineDrops
 	if err := m.LookupAndDelete(key, last); errors.Is(err, ebpf.ErrNotSupported) && m.Lookup(key, last) == nil {

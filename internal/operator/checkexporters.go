@@ -6,28 +6,17 @@ import (
 	"net"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/seine-net/seine/internal/export/valid"
 	"github.com/seine-net/seine/internal/operator/flowcollector"
 )
 
 var (
 	objectName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
 	keyName    = regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`)
-	topicName  = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 	hostName   = regexp.MustCompile(`^[a-zA-Z0-9]([-a-zA-Z0-9._]{0,251}[a-zA-Z0-9.])?$`)
 )
-
-// Headers of OpenTelemetry, as the exporter takes them.
-var (
-	headerName  = regexp.MustCompile(`^[a-z0-9!#$%&'*+.^_|~-]+$`)
-	headerValue = regexp.MustCompile(`^[ -~]*$`)
-	ownHeaders  = regexp.MustCompile(`^(content-.*|grpc-.*|host|connection|te|transfer-encoding|user-agent)$`)
-)
-
-// reverseEnterprise is taken by the reverse elements of IPFIX.
-const reverseEnterprise = 29305
 
 // checkExporters refuses exporters that cannot be. The namespace is that of the server, which mounts what they refer to.
 func checkExporters(all []flowcollector.Exporter, namespace string, refuse func(string, ...any)) {
@@ -57,13 +46,12 @@ type exporterCheck struct {
 
 func (c exporterCheck) kafka(at string, k *flowcollector.KafkaExporter) {
 	for _, broker := range brokersOf(k.Address) {
-		host, port, err := net.SplitHostPort(broker)
-		if n, bad := strconv.ParseUint(port, 10, 16); err != nil || host == "" || bad != nil || n == 0 {
+		if !valid.Address(broker) {
 			c.refuse("%s.address: %q: want host:port, such as kafka.kafka:9092, or several with commas between", at, k.Address)
 			break
 		}
 	}
-	if !topicName.MatchString(k.Topic) || k.Topic == "." || k.Topic == ".." {
+	if !valid.Topic(k.Topic) {
 		c.refuse("%s.topic: %q: want 1 to 249 letters, digits, dots, underscores and hyphens", at, k.Topic)
 	}
 	c.tls(at+".tls", k.TLS)
@@ -75,8 +63,8 @@ func (c exporterCheck) kafka(at string, k *flowcollector.KafkaExporter) {
 
 func (c exporterCheck) ipfix(at string, x *flowcollector.IPFIXExporter) {
 	c.host(at, x.TargetHost)
-	if x.EnterpriseID != nil && *x.EnterpriseID == reverseEnterprise {
-		c.refuse("%s.enterpriseID: %d: want another: RFC 5103 has it for the reverse elements of IANA", at, reverseEnterprise)
+	if x.EnterpriseID != nil && *x.EnterpriseID == valid.ReverseEnterprise {
+		c.refuse("%s.enterpriseID: %d: want another: RFC 5103 has it for the reverse elements of IANA", at, valid.ReverseEnterprise)
 	}
 }
 
@@ -87,13 +75,13 @@ func (c exporterCheck) openTelemetry(at string, o *flowcollector.OpenTelemetryEx
 	for _, name := range slices.Sorted(maps.Keys(o.Headers)) {
 		lower := strings.ToLower(name)
 		switch {
-		case !headerName.MatchString(lower):
+		case !valid.Header(lower):
 			c.refuse("%s.headers: %q: want the name of a header: letters, digits and hyphens", at, name)
-		case ownHeaders.MatchString(lower):
+		case valid.ProtocolHeader(lower):
 			c.refuse("%s.headers: %q: want another header: the protocol sets this one", at, name)
 		case seen[lower]:
 			c.refuse("%s.headers: %q: want it once, in whichever case", at, name)
-		case !headerValue.MatchString(o.Headers[name]): // Which may be a secret.
+		case !valid.HeaderValue(o.Headers[name]): // Which may be a secret.
 			c.refuse("%s.headers: %q: want a value of printable ASCII", at, name)
 		}
 		seen[lower] = true

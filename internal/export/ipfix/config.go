@@ -3,11 +3,10 @@ package ipfix
 import (
 	"cmp"
 	"fmt"
-	"net"
-	"strconv"
 	"time"
 
 	"github.com/seine-net/seine/internal/credential"
+	"github.com/seine-net/seine/internal/export/valid"
 )
 
 // Config is the member ipfix of an exporter.
@@ -44,8 +43,6 @@ const (
 	largestMTU = 65507
 
 	minRefresh, maxRefresh = time.Second, 24 * time.Hour
-	// reverseEnterprise stands before the numbers of reverse elements (RFC 5103, section 6.1).
-	reverseEnterprise = 29305
 )
 
 // Address is where messages go.
@@ -61,8 +58,8 @@ func (c *Config) withDefaults() (Config, error) {
 		full.EnterpriseID = new(uint32)
 		*full.EnterpriseID = defaultEnterprise
 	}
-	if err := checkCollector(c.Collector); err != nil {
-		return full, err
+	if !valid.Address(c.Collector) {
+		return full, fmt.Errorf("collector: %q: want host:port, such as collector.example:4739", c.Collector)
 	}
 	return full, c.check(&full)
 }
@@ -81,16 +78,8 @@ func (c *Config) check(full *Config) error {
 		return fmt.Errorf("template_refresh: %v: want a time from %v to %v, such as 1m", c.TemplateRefresh, minRefresh, maxRefresh)
 	case full.MTU < 0 || full.MTU > largestMTU:
 		return fmt.Errorf("mtu: %d: want bytes of a UDP payload, at most %d", c.MTU, largestMTU)
-	case *full.EnterpriseID == reverseEnterprise:
-		return fmt.Errorf("enterprise_id: %d: want another: RFC 5103 has it for the reverse elements of IANA", reverseEnterprise)
-	}
-	return nil
-}
-
-func checkCollector(address string) error {
-	host, port, err := net.SplitHostPort(address)
-	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || host == "" || bad != nil || n == 0 {
-		return fmt.Errorf("collector: %q: want host:port, such as collector.example:4739", address)
+	case *full.EnterpriseID == valid.ReverseEnterprise:
+		return fmt.Errorf("enterprise_id: %d: want another: RFC 5103 has it for the reverse elements of IANA", valid.ReverseEnterprise)
 	}
 	return nil
 }

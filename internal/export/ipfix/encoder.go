@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seine-net/seine/internal/export/valid"
 	"github.com/seine-net/seine/internal/flow"
 )
 
@@ -86,7 +87,7 @@ func (e *element) appendSpecifier(dst []byte, enterprise uint32) []byte {
 	dst = binary.BigEndian.AppendUint16(dst, e.is.length)
 	switch e.owner {
 	case reverse:
-		return binary.BigEndian.AppendUint32(dst, reverseEnterprise)
+		return binary.BigEndian.AppendUint32(dst, valid.ReverseEnterprise)
 	case private:
 		return binary.BigEndian.AppendUint32(dst, enterprise)
 	}

@@ -6,11 +6,10 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/netsampler/goflow2/v2/decoders/netflow"
 
-	"github.com/seine-net/seine/internal/columns"
+	"github.com/seine-net/seine/internal/export/exporttest"
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/query"
 )
@@ -46,17 +45,17 @@ var expected = map[key]func(r *flow.Record) any{
 	{29305, netflow.IPFIX_FIELD_droppedPacketDeltaCount}:      func(r *flow.Record) any { return r.RevFaults.DropPackets },
 	{0, netflow.IPFIX_FIELD_tcpControlBits}:                   func(r *flow.Record) any { return uint64(r.TCPFlags) },
 	{0, netflow.IPFIX_FIELD_biflowDirection}:                  direction,
-	{0, netflow.IPFIX_FIELD_interfaceName}:                    func(r *flow.Record) any { return valid(r.Iface) },
+	{0, netflow.IPFIX_FIELD_interfaceName}:                    func(r *flow.Record) any { return encodable(r.Iface) },
 	{0, netflow.IPFIX_FIELD_selectorAlgorithm}:                func(*flow.Record) any { return uint64(4) },
 	{0, netflow.IPFIX_FIELD_samplingProbability}:              func(r *flow.Record) any { return 1 / float64(max(r.Sampling, 1)) },
 	{0, netflow.IPFIX_FIELD_samplingInterval}:                 func(r *flow.Record) any { return uint64(r.Sampling) },
 	// As NetObserv's exporter has them.
-	{2, 7733}: func(r *flow.Record) any { return valid(r.Src.Namespace) },
-	{2, 7734}: func(r *flow.Record) any { return valid(r.Src.Name) },
-	{2, 7735}: func(r *flow.Record) any { return valid(r.Dst.Namespace) },
-	{2, 7736}: func(r *flow.Record) any { return valid(r.Dst.Name) },
-	{2, 7737}: func(r *flow.Record) any { return valid(r.Src.Identity.Node) },
-	{2, 7738}: func(r *flow.Record) any { return valid(r.Dst.Identity.Node) },
+	{2, 7733}: func(r *flow.Record) any { return encodable(r.Src.Namespace) },
+	{2, 7734}: func(r *flow.Record) any { return encodable(r.Src.Name) },
+	{2, 7735}: func(r *flow.Record) any { return encodable(r.Dst.Namespace) },
+	{2, 7736}: func(r *flow.Record) any { return encodable(r.Dst.Name) },
+	{2, 7737}: func(r *flow.Record) any { return encodable(r.Src.Identity.Node) },
+	{2, 7738}: func(r *flow.Record) any { return encodable(r.Dst.Identity.Node) },
 	{2, 7740}: func(r *flow.Record) any { return uint64(r.TCP.RTT) * 1000 },
 }
 
@@ -72,7 +71,7 @@ func direction(r *flow.Record) any {
 // count is what a column holds.
 func count(n uint64) uint64 { return min(n, math.MaxInt64) }
 
-func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
+func encodable(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 // ofField is what a record has in the element of the enterprise with a field's number.
 func ofField(f *flow.Field, r *flow.Record) any {
@@ -84,7 +83,7 @@ func ofField(f *flow.Field, r *flow.Record) any {
 	case f.Kind == flow.EnumField:
 		return ""
 	case f.Kind == flow.NameField:
-		return valid(f.Text(r))
+		return encodable(f.Text(r))
 	case !f.Present(r):
 		return uint64(0)
 	}
@@ -144,25 +143,12 @@ func same(t *testing.T, got decoded, sent *flow.Record) {
 // plan is that of an exporter without further choice, or of some fields.
 func plan(t testing.TB, fields ...string) *query.Plan {
 	t.Helper()
-	compiled, err := query.Compile(&query.Request{Fields: fields}, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return compiled.Plan
+	return exporttest.Plan(t, "flows", fields...)
 }
 
-// blockOf makes a block as the server does.
 func blockOf(t testing.TB, p *query.Plan, records ...flow.Record) *query.Block {
 	t.Helper()
-	b := columns.NewBuilder(columns.Flows(), len(records))
-	if b.Append(records) != len(records) {
-		t.Fatalf("%d records are too many for a batch", len(records))
-	}
-	rows := make([]int32, len(records))
-	for i := range rows {
-		rows[i] = int32(i)
-	}
-	return query.Rows(b.NewBatch(), rows, p.Fields)
+	return exporttest.Block(t, p, records)
 }
 
 // translated is a connection to a Service, known by all names and with trouble of every kind.

@@ -3,15 +3,13 @@ package kafka
 import (
 	"fmt"
 	"maps"
-	"net"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seine-net/seine/internal/credential"
+	"github.com/seine-net/seine/internal/export/valid"
 )
 
 // Config says where rows go and how. The zero value of all members but Brokers and Topic is a default.
@@ -72,8 +70,6 @@ var (
 		// The client's sequence numbers need the acknowledgement of all.
 		"leader": {kgo.RequiredAcks(kgo.LeaderAck()), kgo.DisableIdempotentWrite()},
 	}
-	// topicName is what brokers take for one (org.apache.kafka.common.internals.Topic).
-	topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 )
 
 // Address is the brokers, for operators.
@@ -98,7 +94,7 @@ func (c *Config) check() error {
 	if err := checkBrokers(c.Brokers); err != nil {
 		return err
 	}
-	if !topicName.MatchString(c.Topic) || c.Topic == "." || c.Topic == ".." {
+	if !valid.Topic(c.Topic) {
 		return fmt.Errorf("topic: %q is no name of a topic: want 1 to 249 letters, digits, dots, underscores and hyphens", c.Topic)
 	}
 	if c.MaxMessageBytes < minMessageBytes || c.MaxMessageBytes > maxMessageBytes {
@@ -112,18 +108,11 @@ func (c *Config) check() error {
 		{"compression", c.Compression, slices.Sorted(maps.Keys(codecs))},
 		{"acks", c.Acks, slices.Sorted(maps.Keys(acks))},
 	} {
-		if err := checkChoice(choice.member, choice.value, choice.of); err != nil {
+		if err := valid.OneOf(choice.member, choice.value, choice.of...); err != nil {
 			return err
 		}
 	}
 	return c.SASL.check()
-}
-
-func checkChoice(member, value string, of []string) error {
-	if slices.Contains(of, value) {
-		return nil
-	}
-	return fmt.Errorf("%s: %q is unknown: want one of %s", member, value, strings.Join(of, ", "))
 }
 
 func checkBrokers(brokers []string) error {
@@ -131,8 +120,7 @@ func checkBrokers(brokers []string) error {
 		return fmt.Errorf("brokers: none is named: want one or more as host:port")
 	}
 	for _, broker := range brokers {
-		host, port, err := net.SplitHostPort(broker)
-		if number, notNumber := strconv.ParseUint(port, 10, 16); err != nil || host == "" || notNumber != nil || number == 0 {
+		if !valid.Address(broker) {
 			return fmt.Errorf("brokers: %q is no address: want host:port, such as kafka.example:9092", broker)
 		}
 	}
@@ -143,7 +131,7 @@ func (s *SASL) check() error {
 	if s == nil {
 		return nil
 	}
-	if err := checkChoice("sasl.mechanism", s.Mechanism, slices.Sorted(maps.Keys(mechanisms))); err != nil {
+	if err := valid.OneOf("sasl.mechanism", s.Mechanism, slices.Sorted(maps.Keys(mechanisms))...); err != nil {
 		return err
 	}
 	if (s.User == "") == (s.UserFile == "") {

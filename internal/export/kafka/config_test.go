@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/seine-net/seine/internal/export/exporttest"
 )
 
 // TestConfigErrors expects errors that name the member, the value and what would be accepted.
@@ -25,7 +27,7 @@ func TestConfigErrors(t *testing.T) {
 		if err := yaml.Unmarshal([]byte("{"+strings.ReplaceAll(config, "DIR", dir)+"}"), &c); err != nil {
 			t.Fatal(err)
 		}
-		target, err := Open(&c, newPlan(t, dataset), quiet)
+		target, err := Open(&c, exporttest.Plan(t, dataset), quiet)
 		if err == nil {
 			_ = target.Close()
 			t.Fatalf("%s: no error, want %s", config, want)
@@ -74,7 +76,7 @@ func TestConfigs(t *testing.T) {
 		if err := yaml.Unmarshal([]byte("{"+config+"}"), &c); err != nil {
 			t.Fatal(err)
 		}
-		open(t, &c, newPlan(t, "flows"))
+		open(t, &c, exporttest.Plan(t, "flows"))
 		if c.Address() != address {
 			t.Errorf("address %q, want %q", c.Address(), address)
 		}

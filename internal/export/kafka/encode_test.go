@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/seine-net/seine/internal/export/exporttest"
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/query"
 	"github.com/seine-net/seine/internal/query/querytest"
@@ -19,10 +20,10 @@ import (
 // TestJSON sends random records and expects each message to be what its block holds, field by field.
 func TestJSON(t *testing.T) {
 	cluster := newCluster(t)
-	plan := newPlan(t, "flows")
-	block := newBlock(t, plan, querytest.RandomRecords(1, 3000))
+	plan := exporttest.Plan(t, "flows")
+	block := exporttest.Block(t, plan, querytest.RandomRecords(1, 3000))
 	target := open(t, &Config{Brokers: cluster.ListenAddrs(), Topic: "flows"}, plan)
-	if refused := send(t, target, block); refused != 0 {
+	if refused := exporttest.Send(t, target, block); refused != 0 {
 		t.Errorf("%d rows refused", refused)
 	}
 	want := make([]string, block.Rows)
@@ -128,9 +129,9 @@ func TestDNS(t *testing.T) {
 	for i := range records {
 		records[i].DNS = &flow.DNS{Name: fmt.Sprintf("name-%d.example", i), Type: "A", RCode: "NOERROR", Latency: 12, Answers: "192.0.2.1"}
 	}
-	plan := newPlan(t, "dns")
-	block := newBlock(t, plan, records)
-	send(t, open(t, &Config{Brokers: cluster.ListenAddrs(), Topic: "flows"}, plan), block)
+	plan := exporttest.Plan(t, "dns")
+	block := exporttest.Block(t, plan, records)
+	exporttest.Send(t, open(t, &Config{Brokers: cluster.ListenAddrs(), Topic: "flows"}, plan), block)
 	var got, want []string
 	for row, r := range consume(t, cluster.ListenAddrs(), 3) {
 		checkHeaders(t, r, "dns")
@@ -147,7 +148,7 @@ func TestDNS(t *testing.T) {
 // TestNetObserv expects the flow logs of a record in their order, a message each, in the partition of their connection.
 func TestNetObserv(t *testing.T) {
 	cluster := newCluster(t)
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	r := flow.Record{Start: 1, End: 2, Proto: flow.TCP, Reporter: flow.Client, Sampling: 1}
 	r.Src.Addr, r.Src.Port = netip.MustParseAddr("10.0.0.1"), 40000
 	r.Dst.Addr, r.Dst.Port = netip.MustParseAddr("10.0.0.2"), 80
@@ -157,7 +158,7 @@ func TestNetObserv(t *testing.T) {
 	oneWay.Rev = flow.Volume{}
 	silent.Fwd, silent.Rev = flow.Volume{}, flow.Volume{} // Its packets were dropped before they were seen.
 	target := open(t, &Config{Brokers: cluster.ListenAddrs(), Topic: "flows", Format: "netobserv"}, plan)
-	if refused := send(t, target, newBlock(t, plan, []flow.Record{r, oneWay, silent})); refused != 0 {
+	if refused := exporttest.Send(t, target, exporttest.Block(t, plan, []flow.Record{r, oneWay, silent})); refused != 0 {
 		t.Errorf("%d rows refused", refused)
 	}
 	got := values(consume(t, cluster.ListenAddrs(), 3))
@@ -170,7 +171,7 @@ func TestNetObserv(t *testing.T) {
 // TestKeys expects all reports of a connection, whichever way they look at it, in one partition and in order.
 func TestKeys(t *testing.T) {
 	cluster := newCluster(t)
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	target := open(t, &Config{Brokers: cluster.ListenAddrs(), Topic: "flows"}, plan)
 	client, server := flow.Record{Proto: flow.TCP, NAT: flow.DNAT | flow.SNAT}, flow.Record{Proto: flow.TCP}
 	client.Src.Addr, client.Src.Port = netip.MustParseAddr("10.0.0.9"), 40000
@@ -190,7 +191,7 @@ func TestKeys(t *testing.T) {
 			records = append(records, r)
 		}
 	}
-	send(t, target, newBlock(t, plan, records))
+	exporttest.Send(t, target, exporttest.Block(t, plan, records))
 	last := -1.0
 	for _, r := range consume(t, cluster.ListenAddrs(), len(records)) {
 		if string(r.Key) != "TCP 10.0.1.2:8080 192.168.0.1:50000" {
@@ -214,8 +215,8 @@ func TestKeyTexts(t *testing.T) {
 		r := flow.Record{Proto: proto, SNAT: netip.MustParseAddrPort(a)}
 		end := netip.MustParseAddrPort(b)
 		r.Backend.Addr, r.Backend.Port = end.Addr(), end.Port()
-		plan := newPlan(t, "flows", fields...)
-		got := newKey(plan.Columns()).append(nil, newBlock(t, plan, []flow.Record{r}), 0)
+		plan := exporttest.Plan(t, "flows", fields...)
+		got := newKey(plan.Columns()).append(nil, exporttest.Block(t, plan, []flow.Record{r}), 0)
 		if string(got) != want {
 			t.Errorf("got %q, want %q", got, want)
 		}

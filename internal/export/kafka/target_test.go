@@ -25,6 +25,7 @@ import (
 
 	"github.com/seine-net/seine/internal/credential"
 	"github.com/seine-net/seine/internal/credential/credentialtest"
+	"github.com/seine-net/seine/internal/export/exporttest"
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/query"
 	"github.com/seine-net/seine/internal/query/querytest"
@@ -81,10 +82,10 @@ func wantRoundTrip(t *testing.T, c *Config) {
 	t.Helper()
 	cluster := newCluster(t)
 	c.Brokers, c.Topic = cluster.ListenAddrs(), "flows"
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	target := open(t, c, plan)
-	block := newBlock(t, plan, querytest.RandomRecords(3, 500))
-	send(t, target, block)
+	block := exporttest.Block(t, plan, querytest.RandomRecords(3, 500))
+	exporttest.Send(t, target, block)
 	wantOnce(t, cluster.ListenAddrs(), target, block)
 }
 
@@ -92,9 +93,9 @@ func wantRoundTrip(t *testing.T, c *Config) {
 func TestBrokersAway(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	target := open(t, &Config{Brokers: []string{address(port)}, Topic: "flows"}, plan)
-	block := newBlock(t, plan, numbered(0, 100))
+	block := exporttest.Block(t, plan, numbered(0, 100))
 	begin := time.Now()
 	_, err := target.Send(t.Context(), block)
 	if took := time.Since(begin); took > sendTime+pingTime+2*time.Second {
@@ -104,26 +105,8 @@ func TestBrokersAway(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	cluster := newCluster(t, kfake.Ports(port))
-	untilSent(t, target, block)
+	exporttest.UntilSent(t, target, block)
 	wantOnce(t, cluster.ListenAddrs(), target, block)
-}
-
-// untilSent sends as the runner does, until the brokers have the block.
-func untilSent(t *testing.T, target *Target, block *query.Block) {
-	t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
-	for {
-		refused, err := target.Send(t.Context(), block)
-		switch {
-		case err == nil && refused == 0:
-			return
-		case err == nil:
-			t.Fatalf("%d rows refused", refused)
-		case time.Now().After(deadline):
-			t.Fatal(err)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
 }
 
 // TestRestart ends the brokers while blocks are sent, starts them again with what they had, and expects every row once.
@@ -138,11 +121,11 @@ func TestRestart(t *testing.T) {
 		return cluster
 	}
 	cluster := start()
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	target := open(t, &Config{Brokers: []string{address(port)}, Topic: "flows"}, plan)
 	var blocks []*query.Block
 	for i := range 8 {
-		block := newBlock(t, plan, numbered(i*200, 200))
+		block := exporttest.Block(t, plan, numbered(i*200, 200))
 		blocks = append(blocks, block)
 		if i%4 == 2 {
 			cluster.Close()
@@ -151,7 +134,7 @@ func TestRestart(t *testing.T) {
 			}
 			cluster = start()
 		}
-		untilSent(t, target, block)
+		exporttest.UntilSent(t, target, block)
 	}
 	defer cluster.Close()
 	wantOnce(t, cluster.ListenAddrs(), target, blocks...)
@@ -165,10 +148,10 @@ func TestLostAcknowledgement(t *testing.T) {
 		l, err := net.Listen(network, address)
 		return cutListener{l, &cut}, err
 	}))
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	target := open(t, &Config{Brokers: cluster.ListenAddrs(), Topic: "flows"}, plan)
-	first, second := newBlock(t, plan, numbered(0, 10)), newBlock(t, plan, numbered(10, 500))
-	send(t, target, first)
+	first, second := exporttest.Block(t, plan, numbered(0, 10)), exporttest.Block(t, plan, numbered(10, 500))
+	exporttest.Send(t, target, first)
 	var requests atomic.Int32
 	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
 		if requests.Add(1) <= 2 {
@@ -176,7 +159,7 @@ func TestLostAcknowledgement(t *testing.T) {
 		}
 		return nil, nil, false
 	})
-	untilSent(t, target, second)
+	exporttest.UntilSent(t, target, second)
 	if cut.Load() != 0 || requests.Load() < 3 {
 		t.Errorf("%d requests: no connection was cut", requests.Load())
 	}
@@ -231,9 +214,9 @@ func TestMissingTopic(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cluster.Close()
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	target := open(t, &Config{Brokers: cluster.ListenAddrs(), Topic: "flows"}, plan)
-	block := newBlock(t, plan, numbered(0, 10))
+	block := exporttest.Block(t, plan, numbered(0, 10))
 	for range 2 {
 		_, err := target.Send(t.Context(), block)
 		want := "topic flows on " + cluster.ListenAddrs()[0] + ": there is no such topic, or the user may not see it: create it, seine does not"
@@ -248,7 +231,7 @@ func TestMissingTopic(t *testing.T) {
 	if answer, err := create.RequestWith(t.Context(), target.client); err != nil || answer.Topics[0].ErrorCode != 0 {
 		t.Fatalf("create topic: %+v, %v", answer, err)
 	}
-	untilSent(t, target, block)
+	exporttest.UntilSent(t, target, block)
 	wantOnce(t, cluster.ListenAddrs(), target, block)
 }
 
@@ -256,13 +239,13 @@ func TestMissingTopic(t *testing.T) {
 func TestTooLarge(t *testing.T) {
 	t.Parallel()
 	cluster := newCluster(t)
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	target := open(t, &Config{Brokers: cluster.ListenAddrs(), Topic: "flows", MaxMessageBytes: 4 << 10}, plan)
 	records := numbered(0, 100)
 	for _, i := range []int{7, 70} {
 		records[i].Src.Image = strings.Repeat("x", 5<<10)
 	}
-	if refused := send(t, target, newBlock(t, plan, records)); refused != 2 {
+	if refused := exporttest.Send(t, target, exporttest.Block(t, plan, records)); refused != 2 {
 		t.Errorf("%d rows refused, want 2", refused)
 	}
 	for _, r := range consume(t, cluster.ListenAddrs(), 98) {
@@ -277,11 +260,11 @@ func TestTooLarge(t *testing.T) {
 func TestTopicTakesLess(t *testing.T) {
 	t.Parallel()
 	cluster := newCluster(t, kfake.BrokerConfigs(map[string]string{"message.max.bytes": "20000"}))
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	target := open(t, &Config{Brokers: cluster.ListenAddrs(), Topic: "flows", Compression: "none"}, plan)
 	records := numbered(0, 1000)
 	records[5].Src.Image = strings.Repeat("x", 30_000)
-	if refused := send(t, target, newBlock(t, plan, records)); refused != 1 {
+	if refused := exporttest.Send(t, target, exporttest.Block(t, plan, records)); refused != 1 {
 		t.Errorf("%d rows refused, want 1", refused)
 	}
 	consume(t, cluster.ListenAddrs(), 999)
@@ -289,7 +272,7 @@ func TestTopicTakesLess(t *testing.T) {
 		t.Errorf("batches of %d bytes", target.batchBytes)
 	}
 	size := target.batchBytes
-	send(t, target, newBlock(t, plan, numbered(1000, 1000)))
+	exporttest.Send(t, target, exporttest.Block(t, plan, numbered(1000, 1000)))
 	if target.batchBytes != size {
 		t.Errorf("batches of %d bytes after %d", target.batchBytes, size)
 	}
@@ -312,9 +295,9 @@ func TestGiantAnswer(t *testing.T) {
 			_, _ = conn.Write([]byte{0x05, 0, 0, 0}) // 80 MiB, of which nothing comes.
 		}
 	}()
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	target := open(t, &Config{Brokers: []string{l.Addr().String()}, Topic: "flows"}, plan)
-	_, err = target.Send(t.Context(), newBlock(t, plan, numbered(0, 1)))
+	_, err = target.Send(t.Context(), exporttest.Block(t, plan, numbered(0, 1)))
 	if err == nil || !strings.Contains(err.Error(), "invalid large response size 83886080") {
 		t.Errorf("got %v", err)
 	}
@@ -324,7 +307,7 @@ func TestGiantAnswer(t *testing.T) {
 func TestInvalid(t *testing.T) {
 	t.Parallel()
 	cluster := newCluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "flows"))
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	target := open(t, &Config{Brokers: cluster.ListenAddrs(), Topic: "flows"}, plan)
 	answer := func(reason *kerr.Error) {
 		cluster.ControlKey(int16(kmsg.Produce), func(request kmsg.Request) (kmsg.Response, error, bool) {
@@ -332,16 +315,16 @@ func TestInvalid(t *testing.T) {
 		})
 	}
 	answer(kerr.InvalidRecord)
-	if refused := send(t, target, newBlock(t, plan, numbered(0, 10))); refused != 10 {
+	if refused := exporttest.Send(t, target, exporttest.Block(t, plan, numbered(0, 10))); refused != 10 {
 		t.Errorf("%d rows refused, want 10", refused)
 	}
 	answer(kerr.TopicAuthorizationFailed)
-	block := newBlock(t, plan, numbered(10, 10))
+	block := exporttest.Block(t, plan, numbered(10, 10))
 	refused, err := target.Send(t.Context(), block)
 	if err == nil || refused != 0 || !strings.Contains(err.Error(), "TOPIC_AUTHORIZATION_FAILED") {
 		t.Fatalf("%d rows refused, error %v", refused, err)
 	}
-	untilSent(t, target, block)
+	exporttest.UntilSent(t, target, block)
 	wantOnce(t, cluster.ListenAddrs(), target, block)
 }
 
@@ -349,13 +332,13 @@ func TestInvalid(t *testing.T) {
 func TestReplicasMissing(t *testing.T) {
 	t.Parallel()
 	cluster := newCluster(t, kfake.NumBrokers(1))
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	target := open(t, &Config{Brokers: cluster.ListenAddrs(), Topic: "flows"}, plan)
 	cluster.ControlKey(int16(kmsg.Produce), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		return failedProduce(request.(*kmsg.ProduceRequest), kerr.NotEnoughReplicas), nil, true
 	})
-	_, err := target.Send(t.Context(), newBlock(t, plan, numbered(0, 10)))
+	_, err := target.Send(t.Context(), exporttest.Block(t, plan, numbered(0, 10)))
 	if err == nil || !strings.Contains(err.Error(), "NOT_ENOUGH_REPLICAS") {
 		t.Fatalf("got %v", err)
 	}
@@ -371,12 +354,12 @@ func TestCancel(t *testing.T) {
 		cluster.SleepControl(func() { <-block })
 		return nil, nil, false
 	})
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	target := open(t, &Config{Brokers: cluster.ListenAddrs(), Topic: "flows"}, plan)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
-	if _, err := target.Send(ctx, newBlock(t, plan, numbered(0, 10))); err == nil || time.Since(begin) > 5*time.Second {
+	if _, err := target.Send(ctx, exporttest.Block(t, plan, numbered(0, 10))); err == nil || time.Since(begin) > 5*time.Second {
 		t.Errorf("got %v after %v", err, time.Since(begin))
 	}
 }
@@ -401,7 +384,7 @@ func TestSASL(t *testing.T) {
 			write(t, password, "wrong-password")
 			cluster := newCluster(t, kfake.NumBrokers(1), kfake.TLS(&tls.Config{Certificates: []tls.Certificate{pair}}),
 				kfake.EnableSASL(), kfake.Superuser(method, "seine", "right-password"), kfake.Superuser("PLAIN", "reader", "reads"))
-			plan := newPlan(t, "flows")
+			plan := exporttest.Plan(t, "flows")
 			var logged bytes.Buffer
 			target, err := Open(&Config{
 				Brokers: cluster.ListenAddrs(), Topic: "flows", TLS: &credential.Client{TLS: credential.TLS{CA: ca}},
@@ -410,7 +393,7 @@ func TestSASL(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			block := newBlock(t, plan, numbered(0, 10))
+			block := exporttest.Block(t, plan, numbered(0, 10))
 			_, err = target.Send(t.Context(), block)
 			// A real broker tells SASL_AUTHENTICATION_FAILED; this one hangs up, as those do that want TLS.
 			if err == nil || !strings.Contains(err.Error(), "other credentials") {
@@ -420,7 +403,7 @@ func TestSASL(t *testing.T) {
 				t.Errorf("the password is told: %v\n%s", err, logged.String())
 			}
 			write(t, password, "right-password\n")
-			untilSent(t, target, block)
+			exporttest.UntilSent(t, target, block)
 			consume(t, cluster.ListenAddrs(), 10, kgo.DialTLSConfig(&tls.Config{InsecureSkipVerify: true}),
 				kgo.SASL(plain.Auth{User: "reader", Pass: "reads"}.AsMechanism()))
 			if err := target.Close(); err != nil {
@@ -442,11 +425,11 @@ func TestForeignBroker(t *testing.T) {
 		t.Fatal(err)
 	}
 	cluster := newCluster(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{pair}}))
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	target := open(t, &Config{
 		Brokers: cluster.ListenAddrs(), Topic: "flows", TLS: &credential.Client{TLS: credential.TLS{CA: ca}},
 	}, plan)
-	_, err = target.Send(t.Context(), newBlock(t, plan, numbered(0, 1)))
+	_, err = target.Send(t.Context(), exporttest.Block(t, plan, numbered(0, 1)))
 	if err == nil || !strings.Contains(err.Error(), "certificate signed by unknown authority") {
 		t.Errorf("got %v", err)
 	}
@@ -460,7 +443,7 @@ func TestClearPassword(t *testing.T) {
 		var logged bytes.Buffer
 		target, err := Open(&Config{
 			Brokers: []string{"a:9092"}, Topic: "flows", TLS: secured, SASL: &SASL{Mechanism: "plain", User: "u", PasswordFile: password},
-		}, newPlan(t, "flows"), slog.New(slog.NewTextHandler(&logged, nil)))
+		}, exporttest.Plan(t, "flows"), slog.New(slog.NewTextHandler(&logged, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}

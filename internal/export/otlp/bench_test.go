@@ -9,14 +9,15 @@ import (
 	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
 
 	"github.com/seine-net/seine/internal/api/format"
+	"github.com/seine-net/seine/internal/export/exporttest"
 	"github.com/seine-net/seine/internal/query/querytest"
 )
 
 // BenchmarkEncode is the cost of making a block's requests, beside two floors: writing its rows as NDJSON, and making
 // only the attributes with the generated types.
 func BenchmarkEncode(b *testing.B) {
-	plan := newPlan(b, "flows")
-	block := newBlock(b, plan, querytest.RandomRecords(1, 4096))
+	plan := exporttest.Plan(b, "flows")
+	block := exporttest.Block(b, plan, querytest.RandomRecords(1, 4096))
 	b.Run("floor", func(b *testing.B) {
 		objects := format.NewNDJSON(nil, plan.Columns())
 		var buffer []byte
@@ -26,7 +27,7 @@ func BenchmarkEncode(b *testing.B) {
 				buffer = objects.AppendRow(buffer, block, row)
 			}
 		}
-		perRow(b, block.Rows)
+		exporttest.PerRow(b, block.Rows)
 	})
 	b.Run("generated", func(b *testing.B) {
 		var buffer []byte
@@ -52,7 +53,7 @@ func BenchmarkEncode(b *testing.B) {
 				}
 			}
 		}
-		perRow(b, block.Rows)
+		exporttest.PerRow(b, block.Rows)
 	})
 	b.Run("otlp", func(b *testing.B) {
 		e := newEncoder(plan, "v1.2.3")
@@ -62,12 +63,8 @@ func BenchmarkEncode(b *testing.B) {
 				buffer, next = e.encode(buffer[:0], block, next, defaultMessageBytes, 1)
 			}
 		}
-		perRow(b, block.Rows)
+		exporttest.PerRow(b, block.Rows)
 	})
-}
-
-func perRow(b *testing.B, rows int) {
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(rows), "ns/row")
 }
 
 // BenchmarkSend is the way of a block to a collector on loopback and its answer.
@@ -77,14 +74,14 @@ func BenchmarkSend(b *testing.B) {
 			b.Run(protocol+"/"+compression, func(b *testing.B) {
 				c, config := start(b, protocol)
 				config.Compression = compression
-				plan := newPlan(b, "flows")
-				block := newBlock(b, plan, querytest.RandomRecords(1, 4096))
+				plan := exporttest.Plan(b, "flows")
+				block := exporttest.Block(b, plan, querytest.RandomRecords(1, 4096))
 				target := open(b, config, plan)
 				for b.Loop() {
-					send(b, target, block)
+					exporttest.Send(b, target, block)
 					c.requests = c.requests[:0]
 				}
-				perRow(b, block.Rows)
+				exporttest.PerRow(b, block.Rows)
 			})
 		}
 	}

@@ -4,12 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/seine-net/seine/internal/credential"
+	"github.com/seine-net/seine/internal/export/valid"
 )
 
 // Config says where rows go and how. The zero value of all members but Endpoint is a default.
@@ -72,10 +71,10 @@ func (c *Config) withDefaults() *Config {
 
 // check names what is wrong with a configuration that has its defaults, and returns the endpoint.
 func (c *Config) check() (*url.URL, error) {
-	if err := checkChoice("protocol", c.Protocol, grpcProtocol, httpProtocol); err != nil {
+	if err := valid.OneOf("protocol", c.Protocol, grpcProtocol, httpProtocol); err != nil {
 		return nil, err
 	}
-	if err := checkChoice("compression", c.Compression, gzipped, "none"); err != nil {
+	if err := valid.OneOf("compression", c.Compression, gzipped, "none"); err != nil {
 		return nil, err
 	}
 	if c.MaxMessageBytes < minMessageBytes || c.MaxMessageBytes > maxMessageBytes {
@@ -87,17 +86,10 @@ func (c *Config) check() (*url.URL, error) {
 	return c.endpoint()
 }
 
-func checkChoice(member, value string, of ...string) error {
-	if slices.Contains(of, value) {
-		return nil
-	}
-	return fmt.Errorf("%s: %q is unknown: want one of %s", member, value, strings.Join(of, ", "))
-}
-
 // endpoint returns the endpoint with its path. A URL's user and query may be secrets, so errors do not show them.
 func (c *Config) endpoint() (*url.URL, error) {
 	parsed, err := url.Parse(c.Endpoint)
-	if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Hostname() == "" || !isPort(parsed.Port()) {
+	if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Hostname() == "" || !valid.Port(parsed.Port()) {
 		return nil, fmt.Errorf("endpoint: %q is no address: want http://host:port or https://host:port, such as https://otel.example:4317", withoutQuery(c.Endpoint))
 	}
 	if parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "" {
@@ -114,11 +106,6 @@ func (c *Config) endpoint() (*url.URL, error) {
 	return parsed, nil
 }
 
-func isPort(text string) bool {
-	n, err := strconv.ParseUint(text, 10, 16)
-	return err == nil && n > 0
-}
-
 // withoutQuery shows an endpoint that is none.
 func withoutQuery(text string) string {
 	before, _, _ := strings.Cut(text, "?")
@@ -128,20 +115,13 @@ func withoutQuery(text string) string {
 	return before
 }
 
-var (
-	headerName  = regexp.MustCompile(`^[a-z0-9!#$%&'*+.^_|~-]+$`)
-	headerValue = regexp.MustCompile(`^[ -~]*$`)
-	// ownHeaders are set by the protocols.
-	ownHeaders = regexp.MustCompile(`^(content-.*|grpc-.*|host|connection|te|transfer-encoding|user-agent)$`)
-)
-
 // checkHeaders shows names alone: values may be secrets.
 func (c *Config) checkHeaders() error {
 	for _, name := range slices.Sorted(maps.Keys(c.Headers)) {
 		if err := c.checkHeader("headers", name); err != nil {
 			return err
 		}
-		if !headerValue.MatchString(c.Headers[name]) {
+		if !valid.HeaderValue(c.Headers[name]) {
 			return fmt.Errorf("headers: the value of %q has other characters than printable ASCII", name)
 		}
 		if c.HeaderFiles[name] != "" {
@@ -158,9 +138,9 @@ func (c *Config) checkHeaders() error {
 
 func (c *Config) checkHeader(member, name string) error {
 	switch {
-	case !headerName.MatchString(name):
+	case !valid.Header(name):
 		return fmt.Errorf("%s: %q is no name of a header: want lower case letters, digits and hyphens", member, name)
-	case ownHeaders.MatchString(name):
+	case valid.ProtocolHeader(name):
 		return fmt.Errorf("%s: %q is set by the protocol: want another header", member, name)
 	case name == "authorization" && c.TokenFile != "":
 		return fmt.Errorf("%s: %q goes with token_file: want one of them", member, name)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/seine-net/seine/internal/export/exporttest"
 )
 
 // TestConfigErrors expects errors that name the member, the value unless it may be secret, and what would be accepted.
@@ -21,7 +23,7 @@ func TestConfigErrors(t *testing.T) {
 		if err := yaml.Unmarshal([]byte("{"+strings.ReplaceAll(config, "DIR", dir)+"}"), &c); err != nil {
 			t.Fatal(err)
 		}
-		target, err := Open(&c, newPlan(t, "flows"), quiet)
+		target, err := Open(&c, exporttest.Plan(t, "flows"), quiet)
 		if err == nil {
 			_ = target.Close()
 			t.Fatalf("%s: no error, want %s", config, want)
@@ -66,7 +68,7 @@ func TestEndpoints(t *testing.T) {
 	f := func(endpoint, protocol, address, want string) {
 		t.Helper()
 		c := &Config{Endpoint: endpoint, Protocol: protocol}
-		target := open(t, c, newPlan(t, "flows"))
+		target := open(t, c, exporttest.Plan(t, "flows"))
 		if c.Address() != address {
 			t.Errorf("address %q, want %q", c.Address(), address)
 		}

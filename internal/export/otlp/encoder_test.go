@@ -12,6 +12,7 @@ import (
 	logspb "go.opentelemetry.io/proto/otlp/logs/v1"
 
 	"github.com/seine-net/seine/internal/columns"
+	"github.com/seine-net/seine/internal/export/exporttest"
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/query"
 	"github.com/seine-net/seine/internal/query/querytest"
@@ -72,10 +73,10 @@ func TestRecords(t *testing.T) {
 		for dataset, records := range map[string][]flow.Record{"flows": querytest.RandomRecords(1, 1000), "dns": queries(200)} {
 			t.Run(protocol+"/"+dataset, func(t *testing.T) {
 				c, config := start(t, protocol)
-				plan := newPlan(t, dataset)
-				block := newBlock(t, plan, records)
+				plan := exporttest.Plan(t, dataset)
+				block := exporttest.Block(t, plan, records)
 				begin := time.Now()
-				if refused := send(t, open(t, config, plan), block); refused != 0 {
+				if refused := exporttest.Send(t, open(t, config, plan), block); refused != 0 {
 					t.Errorf("%d rows refused", refused)
 				}
 				got, nodes := c.records()
@@ -110,7 +111,7 @@ func TestRecords(t *testing.T) {
 // TestEveryField sends a row that has the example of each field.
 func TestEveryField(t *testing.T) {
 	for _, dataset := range []string{"flows", "dns"} {
-		plan := newPlan(t, dataset)
+		plan := exporttest.Plan(t, dataset)
 		block := &query.Block{Columns: plan.Columns(), Rows: 1}
 		for i, f := range plan.Fields {
 			c := &block.Columns[i]
@@ -125,7 +126,7 @@ func TestEveryField(t *testing.T) {
 			c.Ints = []int64{int64(value)}
 		}
 		c, config := start(t, grpcProtocol)
-		send(t, open(t, config, plan), block)
+		exporttest.Send(t, open(t, config, plan), block)
 		got, _ := c.records()
 		attributes := map[string]any{}
 		for name, value := range attributesOf(t, got[0].Attributes) {
@@ -212,9 +213,9 @@ func TestSentences(t *testing.T) {
 		t.Helper()
 		r := example()
 		change(&r)
-		plan := newPlan(t, dataset, fields...)
+		plan := exporttest.Plan(t, dataset, fields...)
 		c, config := start(t, grpcProtocol)
-		send(t, open(t, config, plan), newBlock(t, plan, []flow.Record{r}))
+		exporttest.Send(t, open(t, config, plan), exporttest.Block(t, plan, []flow.Record{r}))
 		got, _ := c.records()
 		if body := got[0].Body.GetStringValue(); body != want {
 			t.Errorf("got  %s\nwant %s", body, want)
@@ -249,8 +250,8 @@ func TestSentences(t *testing.T) {
 // TestFields sends what the exporter chooses and no more.
 func TestFields(t *testing.T) {
 	c, config := start(t, httpProtocol)
-	plan := newPlan(t, "flows", "dst.port", "total.bytes")
-	send(t, open(t, config, plan), newBlock(t, plan, []flow.Record{example()}))
+	plan := exporttest.Plan(t, "flows", "dst.port", "total.bytes")
+	exporttest.Send(t, open(t, config, plan), exporttest.Block(t, plan, []flow.Record{example()}))
 	got, nodes := c.records()
 	if len(got) != 1 || nodes[0] != "" || got[0].TimeUnixNano != 0 {
 		t.Fatalf("got %v of %q", got, nodes)

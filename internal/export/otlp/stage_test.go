@@ -16,7 +16,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	collectorpb "go.opentelemetry.io/proto/otlp/collector/logs/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
@@ -27,65 +26,18 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/seine-net/seine/internal/columns"
 	"github.com/seine-net/seine/internal/credential/credentialtest"
-	"github.com/seine-net/seine/internal/flow"
+	"github.com/seine-net/seine/internal/export/exporttest"
 	"github.com/seine-net/seine/internal/query"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// newPlan asks for rows of a dataset.
-func newPlan(t testing.TB, dataset string, fields ...string) *query.Plan {
-	t.Helper()
-	compiled, err := query.Compile(&query.Request{Dataset: dataset, Fields: fields}, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return compiled.Plan
-}
-
-// newBlock makes a block as the runner does.
-func newBlock(t testing.TB, plan *query.Plan, records []flow.Record) *query.Block {
-	t.Helper()
-	dataset, ok := columns.ByName(plan.Dataset)
-	if !ok {
-		t.Fatalf("no dataset %q", plan.Dataset)
-	}
-	builder := columns.NewBuilder(dataset, len(records))
-	builder.Append(records)
-	batch := builder.NewBatch()
-	defer batch.Release()
-	rows := make([]int32, len(records))
-	for i := range rows {
-		rows[i] = int32(i)
-	}
-	return query.Rows(batch, rows, plan.Fields)
-}
-
 // open makes a target that ends with the test.
 func open(t testing.TB, c *Config, plan *query.Plan) *Target {
 	t.Helper()
 	target, err := Open(c, plan, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := target.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return target
-}
-
-// send delivers a block at once and returns how many rows were refused.
-func send(t testing.TB, target *Target, block *query.Block) int {
-	t.Helper()
-	refused, err := target.Send(t.Context(), block)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return refused
+	return exporttest.Opened(t, target, err)
 }
 
 // arrived is a request as the collector had it.

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/seine-net/seine/internal/credential"
+	"github.com/seine-net/seine/internal/export/exporttest"
 	"github.com/seine-net/seine/internal/flow"
 	"github.com/seine-net/seine/internal/query"
 )
@@ -55,9 +56,9 @@ func ask(t *testing.T, protocol string, rows int, judge func(arrived) (*collecto
 	t.Helper()
 	c, config := start(t, protocol)
 	c.judgeBy(judge)
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	target := open(t, config, plan)
-	block := newBlock(t, plan, numbered(0, rows))
+	block := exporttest.Block(t, plan, numbered(0, rows))
 	refused, err := target.Send(t.Context(), block)
 	return target, block, c, refused, err
 }
@@ -67,13 +68,13 @@ func TestSplit(t *testing.T) {
 	for _, protocol := range []string{grpcProtocol, httpProtocol} {
 		c, config := start(t, protocol)
 		config.MaxMessageBytes = minMessageBytes
-		plan := newPlan(t, "flows")
+		plan := exporttest.Plan(t, "flows")
 		target := open(t, config, plan)
 		records := numbered(0, 1000)
 		for i := range records {
 			records[i].Node = []string{"worker-1", "worker-2", "a-node-with-a-longer-name"}[i/7%3]
 		}
-		if refused := send(t, target, newBlock(t, plan, records)); refused != 0 {
+		if refused := exporttest.Send(t, target, exporttest.Block(t, plan, records)); refused != 0 {
 			t.Errorf("%d rows refused", refused)
 		}
 		wantPorts(t, c, 1000)
@@ -87,7 +88,7 @@ func TestSplit(t *testing.T) {
 		}
 		large := numbered(0, 3)
 		large[1].Src.Image = strings.Repeat("x", minMessageBytes)
-		if refused := send(t, target, newBlock(t, plan, large)); refused != 1 {
+		if refused := exporttest.Send(t, target, exporttest.Block(t, plan, large)); refused != 1 {
 			t.Errorf("%d rows refused, want 1", refused)
 		}
 		if records, _ := c.records(); len(records) != 1002 {
@@ -105,14 +106,14 @@ func TestPartialSuccess(t *testing.T) {
 				PartialSuccess: &collectorpb.ExportLogsPartialSuccess{RejectedLogRecords: 3, ErrorMessage: "too\nold"},
 			}, nil
 		})
-		plan := newPlan(t, "flows")
+		plan := exporttest.Plan(t, "flows")
 		var logged bytes.Buffer
 		target, err := Open(config, plan, slog.New(slog.NewTextHandler(&logged, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if refused := send(t, target, newBlock(t, plan, numbered(0, 10))); refused != 3 {
+			if refused := exporttest.Send(t, target, exporttest.Block(t, plan, numbered(0, 10))); refused != 3 {
 				t.Errorf("%s: %d rows refused, want 3", protocol, refused)
 			}
 		}
@@ -142,7 +143,7 @@ func TestStatuses(t *testing.T) {
 		if want == "later" {
 			c.judgeBy(nil)
 			target.until = time.Time{}
-			send(t, target, block)
+			exporttest.Send(t, target, block)
 			wantPorts(t, c, 2)
 		}
 	}
@@ -187,7 +188,7 @@ func TestHTTPStatuses(t *testing.T) {
 			check(t, http.StatusText(code), want, refused, err, target)
 			if want == "later" {
 				c.judgeBy(nil)
-				send(t, target, block)
+				exporttest.Send(t, target, block)
 				wantPorts(t, c, 2)
 			}
 		}
@@ -232,7 +233,7 @@ func TestThrottling(t *testing.T) {
 		}
 		now = now.Add(41 * time.Second)
 		c.judgeBy(nil)
-		send(t, target, block)
+		exporttest.Send(t, target, block)
 		wantPorts(t, c, 5)
 	}
 }
@@ -275,12 +276,12 @@ func TestSmaller(t *testing.T) {
 func TestServerLimit(t *testing.T) {
 	c, config := start(t, grpcProtocol)
 	config.MaxMessageBytes = 16 << 20
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	records := numbered(0, 4096)
 	for i := range records {
 		records[i].Src.Labels = strings.Repeat("l", 2000)
 	}
-	if refused := send(t, open(t, config, plan), newBlock(t, plan, records)); refused != 0 {
+	if refused := exporttest.Send(t, open(t, config, plan), exporttest.Block(t, plan, records)); refused != 0 {
 		t.Errorf("%d rows refused", refused)
 	}
 	wantPorts(t, c, 4096)
@@ -291,9 +292,9 @@ func TestRest(t *testing.T) {
 	for _, protocol := range []string{grpcProtocol, httpProtocol} {
 		c, config := start(t, protocol)
 		config.MaxMessageBytes = minMessageBytes
-		plan := newPlan(t, "flows")
+		plan := exporttest.Plan(t, "flows")
 		target := open(t, config, plan)
-		block := newBlock(t, plan, numbered(0, 1000))
+		block := exporttest.Block(t, plan, numbered(0, 1000))
 		taken := 0
 		c.judgeBy(func(arrived) (*collectorpb.ExportLogsServiceResponse, error) {
 			if taken++; taken%3 == 0 {
@@ -331,42 +332,24 @@ func TestAway(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	for _, protocol := range []string{grpcProtocol, httpProtocol} {
 		target := open(t, &Config{Endpoint: "http://" + address, Protocol: protocol}, plan)
-		_, err := target.Send(t.Context(), newBlock(t, plan, numbered(0, 1)))
+		_, err := target.Send(t.Context(), exporttest.Block(t, plan, numbered(0, 1)))
 		if err == nil || !strings.HasPrefix(err.Error(), "collector "+address+": ") || !strings.Contains(err.Error(), "connection refused") {
 			t.Errorf("%s: got %v", protocol, err)
 		}
 	}
 	target := open(t, &Config{Endpoint: "http://" + address}, plan)
 	for range 2 {
-		block := newBlock(t, plan, numbered(0, 10))
+		block := exporttest.Block(t, plan, numbered(0, 10))
 		if _, err := target.Send(t.Context(), block); err == nil {
 			t.Fatal("no error without a collector")
 		}
 		c, _, stop := startGRPC(t, address)
-		untilSent(t, target, block)
+		exporttest.UntilSent(t, target, block)
 		wantPorts(t, c, 10)
 		stop()
-	}
-}
-
-// untilSent sends as the runner does, until the collector has the block.
-func untilSent(t *testing.T, target *Target, block *query.Block) {
-	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		refused, err := target.Send(t.Context(), block)
-		switch {
-		case err == nil && refused == 0:
-			return
-		case err == nil:
-			t.Fatalf("%d rows refused", refused)
-		case time.Now().After(deadline):
-			t.Fatal(err)
-		}
-		time.Sleep(100 * time.Millisecond)
 	}
 }
 
@@ -377,13 +360,13 @@ func TestSilence(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	for _, protocol := range []string{grpcProtocol, httpProtocol} {
 		target := open(t, &Config{Endpoint: "http://" + l.Addr().String(), Protocol: protocol}, plan)
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		begin := time.Now()
-		if _, err := target.Send(ctx, newBlock(t, plan, numbered(0, 1))); err == nil || time.Since(begin) > 5*time.Second {
+		if _, err := target.Send(ctx, exporttest.Block(t, plan, numbered(0, 1))); err == nil || time.Since(begin) > 5*time.Second {
 			t.Errorf("%s: got %v after %v", protocol, err, time.Since(begin))
 		}
 	}
@@ -409,13 +392,13 @@ func TestTLSAndSecrets(t *testing.T) {
 			}
 			return nil, status.Error(codes.Unauthenticated, "who are you? "+a.headers.Get("Authorization"))
 		})
-		plan := newPlan(t, "flows")
+		plan := exporttest.Plan(t, "flows")
 		var logged bytes.Buffer
 		target, err := Open(config, plan, slog.New(slog.NewTextHandler(&logged, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		block := newBlock(t, plan, numbered(0, 10))
+		block := exporttest.Block(t, plan, numbered(0, 10))
 		_, err = target.Send(t.Context(), block)
 		if err == nil || !strings.Contains(err.Error(), "who are you?") {
 			t.Fatalf("%s: got %v", protocol, err)
@@ -424,7 +407,7 @@ func TestTLSAndSecrets(t *testing.T) {
 			t.Errorf("%s: a secret is told: %s", protocol, told)
 		}
 		write(t, token, "right-secret\n")
-		untilSent(t, target, block)
+		exporttest.UntilSent(t, target, block)
 		wantPorts(t, c, 10)
 		if err := target.Close(); err != nil {
 			t.Error(err)
@@ -436,8 +419,8 @@ func TestTLSAndSecrets(t *testing.T) {
 func TestForeignCollector(t *testing.T) {
 	for _, protocol := range []string{grpcProtocol, httpProtocol} {
 		c, config, _ := startTLS(t, protocol)
-		plan := newPlan(t, "flows")
-		_, err := open(t, config, plan).Send(t.Context(), newBlock(t, plan, numbered(0, 1)))
+		plan := exporttest.Plan(t, "flows")
+		_, err := open(t, config, plan).Send(t.Context(), exporttest.Block(t, plan, numbered(0, 1)))
 		if err == nil || !strings.Contains(err.Error(), "certificate signed by unknown authority") {
 			t.Errorf("%s: got %v", protocol, err)
 		}
@@ -470,17 +453,17 @@ func TestWebPage(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	c.judgeBy(nil)
-	send(t, target, block)
+	exporttest.Send(t, target, block)
 	wantPorts(t, c, 2)
 }
 
 // TestOneLine has no name break the sentence about a row, or speak to a terminal.
 func TestOneLine(t *testing.T) {
 	c, config := start(t, grpcProtocol)
-	plan := newPlan(t, "flows")
+	plan := exporttest.Plan(t, "flows")
 	records := numbered(0, 1)
 	records[0].Src.Name = "pod\n\x1b[31mé\x7f"
-	send(t, open(t, config, plan), newBlock(t, plan, records))
+	exporttest.Send(t, open(t, config, plan), exporttest.Block(t, plan, records))
 	got, _ := c.records()
 	if text := got[0].GetBody().GetStringValue(); strings.ContainsAny(text, "\n\x1b\x7f") || !strings.Contains(text, "pod  [31mé ") {
 		t.Errorf("got %q", text)
@@ -492,8 +475,8 @@ func TestUncompressed(t *testing.T) {
 	for _, protocol := range []string{grpcProtocol, httpProtocol} {
 		c, config := start(t, protocol)
 		config.Compression = "none"
-		plan := newPlan(t, "flows")
-		send(t, open(t, config, plan), newBlock(t, plan, numbered(0, 10)))
+		plan := exporttest.Plan(t, "flows")
+		exporttest.Send(t, open(t, config, plan), exporttest.Block(t, plan, numbered(0, 10)))
 		wantPorts(t, c, 10)
 		if encoding := c.requests[0].encoding; encoding != "" {
 			t.Errorf("%s: encoding %q", protocol, encoding)
@@ -505,13 +488,13 @@ func TestUncompressed(t *testing.T) {
 func TestWrongPort(t *testing.T) {
 	_, config := start(t, httpProtocol)
 	config.Protocol = grpcProtocol
-	plan := newPlan(t, "flows")
-	if _, err := open(t, config, plan).Send(t.Context(), newBlock(t, plan, numbered(0, 1))); err == nil {
+	plan := exporttest.Plan(t, "flows")
+	if _, err := open(t, config, plan).Send(t.Context(), exporttest.Block(t, plan, numbered(0, 1))); err == nil {
 		t.Error("no error from a server of HTTP")
 	}
 	c, config := start(t, grpcProtocol)
 	config.Protocol = httpProtocol
-	if _, err := open(t, config, plan).Send(t.Context(), newBlock(t, plan, numbered(0, 1))); err == nil {
+	if _, err := open(t, config, plan).Send(t.Context(), exporttest.Block(t, plan, numbered(0, 1))); err == nil {
 		t.Error("no error from a server of gRPC")
 	}
 	wantPorts(t, c, 0)
@@ -522,7 +505,7 @@ func TestWrongPort(t *testing.T) {
 	}
 	go func() { _ = empty.Serve(l) }()
 	defer empty.Stop()
-	_, err = open(t, &Config{Endpoint: "http://" + l.Addr().String()}, plan).Send(t.Context(), newBlock(t, plan, numbered(0, 1)))
+	_, err = open(t, &Config{Endpoint: "http://" + l.Addr().String()}, plan).Send(t.Context(), exporttest.Block(t, plan, numbered(0, 1)))
 	if err == nil || !strings.Contains(err.Error(), "Unimplemented") {
 		t.Errorf("got %v", err)
 	}
@@ -534,7 +517,7 @@ func TestClearSecret(t *testing.T) {
 	write(t, token, "test-secret")
 	for endpoint, want := range map[string]bool{"http://otel.example:4317": true, "https://otel.example:4317": false, "http://127.0.0.1:4317": false} {
 		var logged bytes.Buffer
-		target, err := Open(&Config{Endpoint: endpoint, TokenFile: token}, newPlan(t, "flows"), slog.New(slog.NewTextHandler(&logged, nil)))
+		target, err := Open(&Config{Endpoint: endpoint, TokenFile: token}, exporttest.Plan(t, "flows"), slog.New(slog.NewTextHandler(&logged, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}
